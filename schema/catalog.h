@@ -1,0 +1,88 @@
+// An immutable snapshot of what one database defines, as the analyzer needs it: tables, columns, functions.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "schema/types.h"
+
+namespace howdah::schema {
+
+struct Column {
+  std::string name;
+  Oid type = kUnknownOid;          // pg_attribute.atttypid; a domain's base type when `is_domain`
+  bool is_domain = false;
+  bool not_null = false;
+  bool has_default = false;        // includes identity and generated columns
+  bool deterministic_collation = true;
+};
+
+enum class RelationKind : char {   // pg_class.relkind
+  kTable = 'r', kPartitioned = 'p', kView = 'v', kMaterializedView = 'm', kSequence = 'S', kForeign = 'f', kComposite = 'c',
+  kIndex = 'i', kPartitionedIndex = 'I',
+};
+
+struct Relation {
+  Oid oid = 0;
+  std::string schema;
+  std::string name;
+  RelationKind kind = RelationKind::kTable;
+  Oid parent = 0;                  // partition or inheritance parent, 0 for none
+  bool temporary = false;
+  bool unlogged = false;           // not readable on a replica
+  bool has_triggers = false;       // user triggers
+  bool has_rules = false;
+  bool row_security = false;
+  bool has_children = false;       // inheritance children that are not partitions
+  bool multiple_parents = false;
+  std::vector<Column> columns;     // live columns in attnum order
+  std::vector<std::vector<std::string>> unique_keys;  // columns of each unique, immediate, non-partial index
+
+  const Column* column(std::string_view column_name) const;
+};
+
+enum class Volatility : char { kImmutable = 'i', kStable = 's', kVolatile = 'v' };
+
+// All functions of one (schema, name), merged to the worst case over its overloads.
+struct Function {
+  std::string schema;
+  std::string name;
+  Volatility volatility = Volatility::kVolatile;  // the most volatile overload
+  bool is_builtin = false;                         // every overload lives in pg_catalog and has an initdb oid (< 16384)
+  bool is_aggregate = false;
+  bool returns_set = false;
+};
+
+// Immutable after build(); shared between threads through shared_ptr<const Catalog>.
+class Catalog {
+ public:
+  // Adds; a second relation of the same (schema, name) replaces the first. Only before the catalog is shared.
+  void add(Relation relation);
+  void add(Function function);
+  void set_version(std::uint64_t version) { version_ = version; }
+
+  // `schema` empty: the first match along search_path ("$user" already resolved by the caller); pg_catalog is
+  // searched first unless it is listed, pg_temp is never searched.
+  const Relation* relation(std::string_view schema, std::string_view name,
+                           const std::vector<std::string>& search_path) const;
+  const Relation* relation(Oid oid) const;
+  const Function* function(std::string_view schema, std::string_view name,
+                           const std::vector<std::string>& search_path) const;
+  // The topmost partition or inheritance ancestor; the relation itself when it has none.
+  const Relation& root_of(const Relation& relation) const;
+  std::uint64_t version() const { return version_; }
+  std::size_t relation_count() const { return by_oid_.size(); }
+
+ private:
+  std::uint64_t version_ = 0;  // grows with every refresh that changed something
+  std::unordered_map<std::string, std::shared_ptr<const Relation>> relations_;  // "schema\0name"
+  std::unordered_map<Oid, std::shared_ptr<const Relation>> by_oid_;
+  std::unordered_map<std::string, Function> functions_;                         // "schema\0name"
+};
+
+}  // namespace howdah::schema

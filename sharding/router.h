@@ -1,0 +1,43 @@
+// From a plan and this execution's values to the shard: the decision as one small value.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "sharding/shard_map.h"
+#include "sharding/sql/lexer.h"
+#include "sharding/sql/plan.h"
+
+namespace howdah::sharding {
+
+struct Route {
+  enum class Kind : std::uint8_t {
+    kProxy, kHome, kAnyShard, kShard, kAllShards, kCanonical,
+  };
+  Kind kind = Kind::kHome;
+  ShardId shard;   // kShard
+  bool operator==(const Route&) const = default;
+};
+
+// The parameters of one Bind message. Borrowed from the message.
+struct BoundParam {
+  Bytes value;
+  bool is_null = false;
+  bool binary = false;
+  Oid type = 0;     // as Parse declared it or ParameterDescription told it; 0 unknown
+};
+
+// The values of one execution: literals through the token stream's slots, or bound parameters. All borrowed.
+struct Values {
+  Bytes text;                             // the statement text
+  std::span<const sql::Slot> slots;
+  std::span<const BoundParam> params;
+};
+
+// kUnsupported when the values name several shards, or cannot be read exactly; anything in the plan's refusal.
+// Values that the server itself will reject (malformed integer) route to one shard, so that the server's error is seen.
+Result<Route> route(const sql::StatementPlan& plan, const Values& values, const ShardMap& map);
+
+}  // namespace howdah::sharding

@@ -1,0 +1,144 @@
+// What the analyzer knows of a statement: the value that the plan cache keeps and the router executes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "schema/types.h"
+
+namespace howdah::sharding::sql {
+
+// What kind of statement it is: decides what the session does with it.
+enum class Verb : std::uint8_t {
+  kSelect,             // SELECT, VALUES, TABLE, WITH ... SELECT (also with a writing CTE: see `read_only`)
+  kInsert, kUpdate, kDelete, kMerge,
+  kCopyIn, kCopyOut,   // COPY ... FROM STDIN / TO STDOUT; from or to a server-side file or program is kOther
+  kBegin, kCommit, kRollback, kSavepoint, kRelease, kRollbackTo,
+  kPrepareTransaction, kCommitPrepared, kRollbackPrepared,
+  kSet,                // SET, SET LOCAL, SET ... TO DEFAULT, RESET: see SetCommand
+  kSetTransaction,     // SET TRANSACTION ...  (SET SESSION CHARACTERISTICS is kSet)
+  kShow,
+  kDiscard,
+  kPrepare, kExecute, kDeallocate,
+  kDeclareCursor, kFetch, kCloseCursor,
+  kListen, kUnlisten, kNotify,
+  kLock,
+  kExplain,
+  kCall, kDo,
+  kDdl,                // changes the catalog: CREATE, ALTER, DROP, GRANT, COMMENT, ...; TRUNCATE is kTruncate
+  kTruncate,
+  kMaintenance,        // VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT, REFRESH MATERIALIZED VIEW
+  kOther,              // everything else
+};
+
+// Where a statement has to run to be exact.
+enum class Where : std::uint8_t {
+  kProxy,     // answered by the proxy alone (BEGIN, SET, SHOW howdah.*, ...)
+  kHome,      // no table of ours: the transaction's shard, else the session's home shard
+  kAnyShard,  // only reference tables, read: any one shard
+  kKeys,      // the shard of its key values: see `pins`
+  kShard,     // the fixed shard `shard`
+  kAllShards, // DDL, reference-table writes: every shard, atomically (or one by one: see `no_transaction`)
+  kCanonical, // pg_catalog and information_schema: shard 0
+  kRefused,   // see `refusal`
+};
+
+// How a text becomes a key value: the type that the literal or parameter has in the statement.
+enum class ValueType : std::uint8_t {
+  kColumn,    // untyped literal or parameter: read by the key column's own input function
+  kInteger,   // int2/int4/int8 literal, or cast to one (range checked against `cast`)
+  kNumeric,   // numeric literal or cast: matches a key only if integral
+  kUuid, kText,
+};
+
+// One place in the statement that holds a key value.
+struct KeySource {
+  enum class Kind : std::uint8_t {
+    kSlot,        // literal: slot `index` of the token stream
+    kParam,       // $n: parameter `index` from 0
+    kSlotList,    // a folded list literal (IN (1,2,3)): slot `index` stands for several literals
+    kParamArray,  // = ANY($n): every element of the array parameter `index`
+    kSlotArray,   // = ANY('{1,2}'): every element of the array literal in slot `index`
+    kNull,        // the constant NULL: matches no row
+    kNow,         // reserved
+  };
+  Kind kind = Kind::kSlot;
+  bool negate = false;             // a minus sign stands before the literal
+  ValueType type = ValueType::kColumn;
+  Oid cast = 0;                    // with an explicit cast: its type, else 0
+  std::uint16_t index = 0;
+  bool operator==(const KeySource&) const = default;
+};
+
+// "The key of these tables equals one of these values": a conjunct proven for every row that the statement touches.
+// The statement runs on one shard when every pin resolves to that same shard.
+struct Pin {
+  schema::KeyFamily family = schema::KeyFamily::kInteger;
+  Oid column_type = 0;             // of the key column: int2, int4, int8, uuid, text, varchar
+  bool is_insert = false;          // values to be stored, NULL is then a not-null violation, not "no row"
+  std::vector<KeySource> any_of;
+};
+
+// Why a server connection must stay with its client after the statement (or transaction) ended.
+enum class PinReason : std::uint8_t {
+  kNone, kTemporaryTable, kHoldCursor, kAdvisoryLock, kLoad, kSetConfig, kListen, kUserCode,
+};
+
+struct SetCommand {
+  enum class Kind : std::uint8_t { kSet, kDefault, kReset, kResetAll, kRole, kSessionAuthorization, kTimeZone, kCharacteristics };
+  Kind kind = Kind::kSet;
+  bool local = false;
+  std::string name;                // lower case
+  std::string value;               // as SHOW would be given it back for simple values: literal text; list items joined ", "
+  bool operator==(const SetCommand&) const = default;
+};
+
+struct TransactionOptions {
+  enum class Isolation : std::uint8_t { kDefault, kReadUncommitted, kReadCommitted, kRepeatableRead, kSerializable };
+  Isolation isolation = Isolation::kDefault;
+  std::optional<bool> read_only;
+  std::optional<bool> deferrable;
+  bool chain = false;              // COMMIT/ROLLBACK AND CHAIN
+  bool operator==(const TransactionOptions&) const = default;
+};
+
+// One statement of a string.
+struct StatementPlan {
+  Verb verb = Verb::kOther;
+  Where where = Where::kRefused;
+  bool read_only = false;          // proven: may run on a replica with the same answer
+  bool writes = true;              // not proven free of writes and of locks that outlive it: its shard counts as a writer
+  bool no_transaction = false;     // PostgreSQL refuses it inside a transaction block (VACUUM, CREATE DATABASE, ... CONCURRENTLY)
+  bool changes_catalog = false;    // the catalog snapshot has to be refreshed after it
+  bool notifies = false;           // NOTIFY or pg_notify, temporary table use, WITH HOLD: not allowed in a prepared transaction
+  bool returns_rows = false;       // SELECT, RETURNING, SHOW, EXPLAIN, FETCH, ...
+  PinReason pin = PinReason::kNone;
+  ShardId shard;                   // Where::kShard
+  std::vector<Pin> pins;           // Where::kKeys; all hold (conjunction)
+  std::optional<Error> refusal;    // Where::kRefused
+  bool reference_write = false;    // kAllShards because of a reference table: lock order and one-time evaluation apply
+  std::vector<std::string> lock_tables;  // reference_write: quoted, schema-qualified names to LOCK first
+  SetCommand set;                  // kSet
+  std::string name;                // savepoint, cursor, prepared statement, channel, SHOW parameter (lower case there)
+  TransactionOptions transaction;  // kBegin, kCommit, kRollback, kSetTransaction
+  std::uint32_t begin = 0;         // byte range of this statement in the string, without the semicolon
+  std::uint32_t end = 0;
+  // kPrepare: byte range of the inner statement; kExplain: of the explained one.
+  std::uint32_t inner_begin = 0;
+  std::uint32_t inner_end = 0;
+  bool explain_howdah = false;     // EXPLAIN (HOWDAH) ...
+};
+
+// A whole string: the unit that is cached. Immutable; shared by sessions of one worker.
+struct Plan {
+  std::vector<StatementPlan> statements;  // empty: only white space, comments, semicolons
+  std::uint16_t params = 0;               // highest $n
+};
+using PlanPtr = std::shared_ptr<const Plan>;
+
+}  // namespace howdah::sharding::sql
