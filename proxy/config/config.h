@@ -1,0 +1,150 @@
+// The running configuration: one immutable value, built by load() and published to all threads.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "sharding/rules.h"
+
+namespace howdah::config {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+enum class PoolMode : std::uint8_t { kTransaction, kSession };
+enum class TlsMode : std::uint8_t { kDisable, kAllow, kPrefer, kRequire };
+
+struct Tls {
+  TlsMode mode = TlsMode::kDisable;
+  std::string cert;   // path, PEM; relative paths are relative to the configuration file
+  std::string key;
+};
+
+struct Listen {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 6432;
+  int backlog = 4096;
+  Tls tls;
+};
+
+struct Http {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 9432;   // 0 turns the endpoint off
+  bool enabled = true;
+};
+
+struct User {
+  std::string name;
+  std::string password;                 // plain, "md5..." or a SCRAM-SHA-256 verifier
+  std::string server_password;          // plain password toward servers when `password` is a verifier; empty: same
+  bool admin = false;                   // may use the admin console
+  std::optional<std::uint32_t> pool_size;
+};
+
+struct Pool {
+  PoolMode mode = PoolMode::kTransaction;
+  std::uint32_t size = 20;              // server connections per (database, user, server), over all workers
+  milliseconds wait_timeout{30'000};    // how long a client waits for a server connection, then 53300... 0: no limit
+  milliseconds connect_timeout{5'000};  // TCP connect and login to a server
+  seconds idle_timeout{600};            // an idle server connection is closed after this; 0: never
+  seconds lifetime{3'600};              // a server connection is not reused after this; 0: no limit
+  std::uint32_t prepared_statements = 500;  // per server connection; 0: named statements are refused in transaction mode
+};
+
+struct Limits {
+  std::uint32_t clients = 12'000;           // connected clients; the console is exempt
+  seconds login_timeout{60};
+  seconds idle_timeout{0};                  // of a client outside a transaction; 0: never
+  seconds idle_in_transaction_timeout{0};   // 0: never
+  std::uint32_t message_bytes = 0x3fffffff; // largest message accepted from a client, PostgreSQL's own bound
+};
+
+struct Account {
+  std::string user;
+  std::string password;
+};
+
+// A server as "host=... port=..." (also hostaddr and dbname; a host beginning with '/' is a unix socket directory).
+struct Server {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 5432;
+  std::string dbname;                   // empty: the database's name
+  ServerId id;                          // position in Database::servers()
+  bool operator==(const Server&) const = default;
+};
+
+struct Shard {
+  std::string name;
+  Server primary;
+  std::vector<Server> replicas;
+};
+
+enum class ReplicaReads : std::uint8_t { kOff, kOn };
+
+struct Database {
+  std::string name;
+  Account control;                      // empty user: no probes, no catalog; every statement goes to the primary
+  std::vector<Shard> shards;            // at least one
+  sharding::Rules rules;                // rules.shards == shards.size()
+  ReplicaReads replica_reads = ReplicaReads::kOn;
+  milliseconds probe_interval{50};      // LSN samples of primaries and replicas
+  milliseconds catalog_interval{5'000}; // check for schema changes made behind Howdah's back
+  std::size_t server_count() const {
+    std::size_t count = 0;
+    for (const auto& shard : shards) count += 1 + shard.replicas.size();
+    return count;
+  }
+};
+
+struct Logging {
+  std::string level = "info";           // trace, debug, info, warn, error, off
+  std::string file;                     // empty: standard error
+};
+
+struct Config {
+  std::string path;                     // of the file, for messages
+  std::string cluster = "howdah";       // name in transaction ids and stamps
+  std::uint16_t workers = 0;            // threads; 0: one per core
+  Listen listen;
+  Http http;
+  Pool pool;
+  Limits limits;
+  Logging logging;
+  std::vector<User> users;
+  std::map<std::string, Database, std::less<>> databases;
+
+  const User* user(std::string_view name) const {
+    for (const auto& candidate : users) {
+      if (candidate.name == name) return &candidate;
+    }
+    return nullptr;
+  }
+};
+using ConfigPtr = std::shared_ptr<const Config>;
+
+// One fault of a file. Lines count from 1; 0 when the fault has no line (a file that cannot be opened).
+struct Fault {
+  std::string file;
+  int line = 0;
+  std::string message;
+  std::string to_string() const;        // "file:line: message"
+  bool operator==(const Fault&) const = default;
+};
+
+struct Loaded {
+  ConfigPtr config;                     // null when there are faults
+  std::vector<Fault> faults;            // all of them, in file order
+};
+
+// Reads, substitutes, validates. Never throws.
+Loaded load_file(const std::string& path);
+// As load_file with the text given; `path` is for messages and for relative paths.
+Loaded load_text(const std::string& text, const std::string& path);
+
+}  // namespace howdah::config
