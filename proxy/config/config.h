@@ -140,6 +140,7 @@ struct Fault {
 struct Loaded {
   ConfigPtr config;                     // null when there are faults
   std::vector<Fault> faults;            // all of them, in file order
+  std::vector<Fault> warnings;          // legal, but worth a word in the log; in file order
 };
 
 // Reads, substitutes, validates. Never throws.

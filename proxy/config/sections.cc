@@ -1,0 +1,285 @@
+#include "proxy/config/sections.h"
+
+#include <arpa/inet.h>
+
+namespace howdah::config {
+namespace {
+
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::minutes;
+
+constexpr auto kReload = Effect::kReload;
+constexpr auto kRestart = Effect::kRestart;
+
+bool is_ip_address(const std::string& text) {
+  in6_addr buffer{};
+  return inet_pton(AF_INET, text.c_str(), &buffer) == 1 || inet_pton(AF_INET6, text.c_str(), &buffer) == 1;
+}
+
+template <class T>
+Field<T> address_field(std::string T::*member, std::string doc) {
+  auto field = text_field("address", member, kRestart, std::move(doc));
+  field.type = "IP address";
+  field.read = [member](T& out, Reader& reader, const Entry& entry) {
+    const auto text = reader.take_text(entry);
+    if (!text) return;
+    if (!is_ip_address(*text))
+      reader.fault(entry.line, entry.path + ": " + quoted(*text) + " is not an IP address");
+    out.*member = *text;
+  };
+  return field;
+}
+
+Field<User> pool_size_field() {
+  auto field = integer_field("size", &Pool::size, 1, 10'000, kReload, "");
+  return {"pool_size",
+          field.type,
+          field.bounds,
+          kReload,
+          "This user's own `pool.size`; without it, `pool.size` counts.",
+          [field](User& user, Reader& reader, const Entry& entry) {
+            Pool pool;
+            field.read(pool, reader, entry);
+            user.pool_size = pool.size;
+          },
+          [](const User& user) { return user.pool_size ? std::to_string(*user.pool_size) : std::string(); }};
+}
+
+// A nested section that is a plain member.
+template <class T, class Inner>
+Field<T> section_field(std::string name, Inner T::*member, const Section<Inner>& section, std::string doc) {
+  return nested_field<T>(std::move(name), "section", std::move(doc),
+                         [member, &section](T& out, Reader& reader, const Entry& entry) {
+                           read_section(reader, section, entry, out.*member);
+                         });
+}
+
+}  // namespace
+
+bool is_short_name(const std::string& text) {
+  return !text.empty() && text.size() <= 24 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+const Section<Config>& top_section() {
+  static const Section<Config> section{
+      short_name_field("cluster", &Config::cluster, kRestart,
+                       "The name of this set of shards, in transaction ids and in the stamps that keep a "
+                       "proxy from the wrong servers."),
+      integer_field("workers", &Config::workers, 0, 256, kRestart, "Worker threads; 0 means one per core."),
+      section_field("listen", &Config::listen, listen_section(), "Where clients connect."),
+      section_field("http", &Config::http, http_section(), "Where /metrics, /health and /ready are served."),
+      nested_field<Config>("users", "list", "Who may log in. At least one.", read_users).must(),
+      section_field("pool", &Config::pool, pool_section(), "Connections from Howdah to the servers."),
+      section_field("limits", &Config::limits, limits_section(), "What clients may use up."),
+      section_field("logging", &Config::logging, logging_section(), "Where the log goes and how much of it."),
+      nested_field<Config>("databases", "map", "What clients can connect to, by name. At least one.",
+                           read_databases)
+          .must()};
+  return section;
+}
+
+const Section<Listen>& listen_section() {
+  static const Section<Listen> section{
+      address_field(&Listen::address, "Address to listen on; `0.0.0.0` or `::` for all."),
+      integer_field("port", &Listen::port, 1, 65535, kRestart, "TCP port to listen on."),
+      integer_field("backlog", &Listen::backlog, 1, 65535, kRestart,
+                    "Connections that the kernel holds until they are accepted (it may cap this at "
+                    "net.core.somaxconn)."),
+      nested_field<Listen>("tls", "section", "Encryption toward clients.", read_tls)};
+  return section;
+}
+
+const Section<Tls>& tls_section() {
+  static const Section<Tls> section{
+      choice_field("mode", &Tls::mode,
+                   Choices<TlsMode>{{"disable", TlsMode::kDisable},
+                                    {"allow", TlsMode::kAllow},
+                                    {"prefer", TlsMode::kPrefer},
+                                    {"require", TlsMode::kRequire}},
+                   kReload,
+                   "`disable` refuses TLS, `allow` and `prefer` leave the choice to the client, `require` "
+                   "rejects plain connections."),
+      text_field("cert", &Tls::cert, kReload,
+                 "Certificate chain in PEM; a relative path starts at the configuration file's folder."),
+      text_field("key", &Tls::key, kReload, "Private key in PEM.")};
+  return section;
+}
+
+const Section<Http>& http_section() {
+  static const Section<Http> section{
+      address_field(&Http::address, "Address to listen on."),
+      integer_field("port", &Http::port, 0, 65535, kRestart, "TCP port; 0 turns the endpoint off."),
+      boolean_field("enabled", &Http::enabled, kRestart, "`false` turns the endpoint off.")};
+  return section;
+}
+
+const Section<Pool>& pool_section() {
+  static const Section<Pool> section{
+      choice_field(
+          "mode", &Pool::mode,
+          Choices<PoolMode>{{"transaction", PoolMode::kTransaction}, {"session", PoolMode::kSession}},
+          kReload,
+          "When a server connection goes back to the pool: after each transaction, or when the client "
+          "leaves."),
+      integer_field("size", &Pool::size, 1, 10'000, kReload,
+                    "The most server connections per (database, user, server), over all workers; each "
+                    "primary and replica counts apart."),
+      duration_field(
+          "wait_timeout", &Pool::wait_timeout, milliseconds(0), days(1), kReload,
+          "How long a client waits for a server connection before it gets an error; 0 waits without limit."),
+      duration_field("connect_timeout", &Pool::connect_timeout, milliseconds(10), minutes(10), kReload,
+                     "How long connecting and logging in to a server may take."),
+      duration_field("idle_timeout", &Pool::idle_timeout, milliseconds(0), days(1), kReload,
+                     "An idle server connection is closed after this; 0 keeps it."),
+      duration_field(
+          "lifetime", &Pool::lifetime, milliseconds(0), days(7), kReload,
+          "A server connection older than this is replaced when it becomes idle; 0 sets no limit."),
+      integer_field(
+          "prepared_statements", &Pool::prepared_statements, 0, 100'000, kReload,
+          "Prepared statements kept per server connection; 0 refuses named statements in transaction mode.")};
+  return section;
+}
+
+const Section<Limits>& limits_section() {
+  static const Section<Limits> section{
+      integer_field("clients", &Limits::clients, 1, 1'000'000, kReload,
+                    "Connected clients; the admin console is exempt."),
+      duration_field("login_timeout", &Limits::login_timeout, seconds(1), minutes(10), kReload,
+                     "How long a client may take to log in."),
+      duration_field(
+          "idle_timeout", &Limits::idle_timeout, milliseconds(0), days(30), kReload,
+          "A client outside a transaction that sends nothing for this long is disconnected; 0 never."),
+      duration_field("idle_in_transaction_timeout", &Limits::idle_in_transaction_timeout, milliseconds(0),
+                     days(30), kReload,
+                     "A client inside a transaction that sends nothing for this long is disconnected and "
+                     "rolled back; 0 never."),
+      size_field("message_bytes", &Limits::message_bytes, 1024, 0x3fffffff, kReload,
+                 "The largest message accepted from a client.")};
+  return section;
+}
+
+const Section<Logging>& logging_section() {
+  static const Section<Logging> section{
+      [] {
+        auto field = text_field("level", &Logging::level, kReload,
+                                "What is logged: messages of this level and the graver ones.");
+        const auto choices = choice_field("level", &Logging::level,
+                                          Choices<std::string>{{"trace", "trace"},
+                                                               {"debug", "debug"},
+                                                               {"info", "info"},
+                                                               {"warn", "warn"},
+                                                               {"error", "error"},
+                                                               {"off", "off"}},
+                                          kReload, "");
+        field.type = choices.type;
+        field.bounds = choices.bounds;
+        field.read = choices.read;
+        return field;
+      }(),
+      text_field("file", &Logging::file, kRestart, "Path of the log file; empty means standard error.")};
+  return section;
+}
+
+const Section<User>& user_section() {
+  static const Section<User> section{
+      text_field("name", &User::name, kReload, "The role's name, the same on the servers.").must(),
+      secret_field(
+          "password", &User::password, kReload,
+          "What the client must know: the password itself, or its `md5...` or `SCRAM-SHA-256$...` verifier.")
+          .must(),
+      secret_field(
+          "server_password", &User::server_password, kReload,
+          "The password toward the servers; without it, `password`. Needed when `password` is a verifier."),
+      boolean_field("admin", &User::admin, kReload, "May use the admin console."), pool_size_field()};
+  return section;
+}
+
+const Section<Database>& database_section() {
+  static const Section<Database> section{
+      section_field("control", &Database::control, account_section(),
+                    "The account of probes, catalog, recovery and jobs: owner of schema `howdah`, member of "
+                    "pg_monitor, pg_signal_backend and every "
+                    "application role, or a superuser. Without it (one shard only), every statement goes to "
+                    "the primary."),
+      nested_field<Database>(
+          "shards", "list",
+          "The servers, at least one shard. The order is the shards' numbering: append, never reorder.",
+          read_shards)
+          .must(),
+      nested_field<Database>("sharding", "section", "Which table is sharded how.",
+                             [](Database& database, Reader& reader, const Entry& entry) {
+                               Sharding sharding;
+                               sharding.known_shards = &database.shards;
+                               read_section(reader, sharding_section(), entry, sharding);
+                               database.rules = sharding;
+                             }),
+      choice_field("replica_reads", &Database::replica_reads,
+                   Choices<ReplicaReads>{{"on", ReplicaReads::kOn}, {"off", ReplicaReads::kOff}}, kReload,
+                   "Whether reads proven read-only may go to replicas."),
+      duration_field("probe_interval", &Database::probe_interval, milliseconds(10), seconds(10), kReload,
+                     "How often primaries and replicas are asked for their WAL positions."),
+      duration_field("catalog_interval", &Database::catalog_interval, milliseconds(100), hours(1), kReload,
+                     "How often servers are checked for schema changes made behind Howdah's back.")};
+  return section;
+}
+
+const Section<Account>& account_section() {
+  static const Section<Account> section{
+      text_field("user", &Account::user, kRestart, "Role to log in as.").must(),
+      secret_field("password", &Account::password, kRestart, "Its password.").must()};
+  return section;
+}
+
+const Section<Shard>& shard_section() {
+  const auto read_server = [](Server& server, Reader& reader, const Entry& entry) {
+    const auto text = reader.take_text(entry);
+    if (!text) return;
+    if (const auto parsed = parse_server(*text)) {
+      server = *parsed;
+    } else {
+      reader.fault(entry.line, entry.path + ": " + parsed.error().message);
+    }
+  };
+  static const Section<Shard> section{
+      short_name_field("name", &Shard::name, kRestart,
+                       "The shard's name, in reports and transaction ids; never reused for other data.")
+          .must(),
+      nested_field<Shard>("primary", "server",
+                          "`\"host=... port=... dbname=...\"`, also `hostaddr`; a host that begins with `/` "
+                          "is a socket folder.",
+                          [read_server](Shard& shard, Reader& reader, const Entry& entry) {
+                            read_server(shard.primary, reader, entry);
+                          })
+          .must(),
+      nested_field<Shard>("replicas", "list of servers", "Streaming replicas of the primary.",
+                          [read_server](Shard& shard, Reader& reader, const Entry& entry) {
+                            const auto items = reader.take_list(entry);
+                            if (!items) return;
+                            for (const auto& item : *items)
+                              read_server(shard.replicas.emplace_back(), reader, item);
+                          })};
+  return section;
+}
+
+const Section<Sharding>& sharding_section() {
+  static const Section<Sharding> section{
+      integer_field("buckets", static_cast<std::uint32_t Sharding::*>(&sharding::Rules::buckets), 16, 65536,
+                    kRestart,
+                    "Into how many buckets keys hash: a power of two, fixed when the cluster is created."),
+      choice_field("hash", static_cast<sharding::HashKind Sharding::*>(&sharding::Rules::hash),
+                   Choices<sharding::HashKind>{{"postgres", sharding::HashKind::kPostgres},
+                                               {"xxh64", sharding::HashKind::kXxh64}},
+                   kRestart,
+                   "`postgres` is PostgreSQL's own, which servers can compute too; `xxh64` is for data "
+                   "placed by it elsewhere. Fixed when the cluster is created."),
+      nested_field<Sharding>(
+          "tables", "map",
+          "One rule per table: `name: { hash: column }`, `{ reference: true }` or `{ local: shard }`.",
+          read_tables)};
+  return section;
+}
+
+}  // namespace howdah::config
