@@ -1,0 +1,53 @@
+// Asks every server of one database, again and again, where it is; keeps ServerHealth up to date.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <vector>
+
+#include "proxy/config/config.h"
+#include "proxy/control/sample_tracker.h"
+#include "proxy/control/server_health.h"
+#include "proxy/control/settings.h"
+
+namespace howdah::control {
+
+// Lives on the control thread. Each server has a connection and a loop of its own, so that a silent one delays no other.
+// A failed probe makes a replica unusable at once; the server counts as down when it cannot be reached again either.
+// Servers of a shard without usable replicas are probed at kSlowProbe.
+class ReplicaMonitor {
+ public:
+  static constexpr std::chrono::milliseconds kSlowProbe{500};
+
+  // `config` and `health` outlive the monitor.
+  ReplicaMonitor(boost::asio::io_context& io, const config::Database& config, HealthTable& health, Settings settings);
+  ~ReplicaMonitor();
+
+  void start();
+  // The loops end soon after, on the io_context; the monitor must outlive them.
+  void stop();
+
+ private:
+  struct Watch;
+  struct ShardWatch;
+  struct Reading;
+  boost::asio::awaitable<void> run(Watch& watch);
+  boost::asio::awaitable<bool> open(Watch& watch);
+  boost::asio::awaitable<bool> probe(Watch& watch);
+  boost::asio::awaitable<void> sleep_until(Watch& watch, SteadyTime until);
+  void apply(Watch& watch, std::int64_t sent, const Reading& reading);
+  void apply_primary(Watch& watch, std::int64_t sent, const Reading& reading);
+  void apply_replica(Watch& watch, const Reading& reading);
+  void set_unusable(Watch& watch);
+
+  boost::asio::io_context& io_;
+  const config::Database& config_;
+  HealthTable& health_;
+  const Settings settings_;
+  std::vector<std::unique_ptr<ShardWatch>> shards_;
+  std::vector<std::unique_ptr<Watch>> watches_;
+  bool stopping_ = false;
+};
+
+}  // namespace howdah::control

@@ -1,0 +1,127 @@
+#include "proxy/control/replica_monitor.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "proxy/control/tests/control_fixture.h"
+#include "tests/support/pg_cluster.h"
+#include "tests/support/wait.h"
+
+namespace howdah::control {
+namespace {
+
+using testing::PgCluster;
+using testing::wait_until;
+
+class MonitorTest : public ::testing::Test {
+ protected:
+  MonitorTest() : cluster_({.shards = 1, .replicas = 2}), config_(database_of(cluster_)), health_(3) {
+    config_.probe_interval = milliseconds(10);
+    monitor_.emplace(io_, config_, health_, Settings());
+    monitor_->start();
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~MonitorTest() override {
+    boost::asio::post(io_, [this] { monitor_->stop(); });
+    thread_.join();  // hangs when a loop does not end
+  }
+
+  ServerHealth& server(std::uint16_t id) { return health_.at(ServerId(id)); }
+  static std::int64_t now() { return to_steady_ns(std::chrono::steady_clock::now()); }
+  // Waits until the replica may serve a session whose last write completed now.
+  bool catches_up(std::uint16_t id, std::int64_t mark) {
+    return wait_until([&] { return server(id).may_read(mark); });
+  }
+
+  PgCluster cluster_;
+  config::Database config_;
+  HealthTable health_;
+  boost::asio::io_context io_{1};
+  std::optional<ReplicaMonitor> monitor_;
+  std::thread thread_;
+};
+
+TEST_F(MonitorTest, SeesEveryServersRoleAndPosition) {
+  auto mark = now();
+  EXPECT_TRUE(catches_up(1, mark));
+  EXPECT_TRUE(catches_up(2, mark));
+  EXPECT_TRUE(server(0).up && !server(0).in_recovery);
+  EXPECT_TRUE(server(1).up && server(1).in_recovery);
+  EXPECT_GT(server(0).lsn, 0u);
+  EXPECT_EQ(server(0).timeline, 1u);
+  EXPECT_EQ(server(1).timeline, 1u);
+  EXPECT_EQ(server(0).caught_up_to, 0);
+  EXPECT_TRUE(wait_until([&] { return server(1).lag_bytes == 0; }));
+}
+
+// The promise itself: whenever may_read(mark) says yes for the mark of a write, the row is there. The commits are
+// asynchronous, the case where write and flush positions are too low.
+TEST_F(MonitorTest, NeverCallsAReplicaCaughtUpBeforeTheWriteIsVisible) {
+  auto primary = cluster_.primary().superuser();
+  auto replica = cluster_.replica().superuser();
+  primary.must("CREATE TABLE t (i int)");
+  primary.must("SET synchronous_commit = off");
+  for (int i = 0; i < 100; ++i) {
+    primary.must("INSERT INTO t VALUES (" + std::to_string(i) + ")");
+    auto mark = now();
+    ASSERT_TRUE(catches_up(1, mark));
+    ASSERT_EQ(replica.scalar("SELECT max(i) FROM t"), std::to_string(i));
+  }
+}
+
+TEST_F(MonitorTest, APausedReplicaFallsBehindAndTheOtherStaysUsable) {
+  ASSERT_TRUE(catches_up(1, now()));
+  cluster_.replica(0, 0).pause_replay();
+  cluster_.primary().superuser().must("CREATE TABLE t AS SELECT generate_series(1, 1000)");
+  auto mark = now();
+  ASSERT_TRUE(catches_up(2, mark));
+  EXPECT_FALSE(server(1).may_read(mark));
+  EXPECT_TRUE(wait_until([&] { return server(1).lag_bytes > 0; }));
+  EXPECT_TRUE(server(1).up);
+  cluster_.replica(0, 0).resume_replay();
+  EXPECT_TRUE(catches_up(1, mark));
+}
+
+TEST_F(MonitorTest, ADeadReplicaIsUnusableUntilItIsBackAndCaughtUp) {
+  ASSERT_TRUE(catches_up(1, now()));
+  cluster_.replica(0, 0).kill9();
+  EXPECT_TRUE(wait_until([&] { return !server(1).up && server(1).caught_up_to == 0; }));
+  EXPECT_TRUE(catches_up(2, now()));
+  cluster_.replica(0, 0).start();
+  EXPECT_TRUE(catches_up(1, now()));
+  EXPECT_TRUE(server(1).up);
+}
+
+TEST_F(MonitorTest, APromotedReplicaIsNotUsable) {
+  ASSERT_TRUE(catches_up(1, now()));
+  cluster_.replica(0, 0).promote();
+  EXPECT_TRUE(wait_until([&] { return server(1).up && !server(1).in_recovery && server(1).caught_up_to == 0; }));
+  auto mark = now();
+  ASSERT_TRUE(catches_up(2, mark));
+  EXPECT_FALSE(server(1).may_read(0));
+}
+
+TEST_F(MonitorTest, ARestartedPrimaryVoidsWhatWasKnown) {
+  ASSERT_TRUE(catches_up(1, now()));
+  cluster_.primary().kill9();
+  ASSERT_TRUE(wait_until([&] { return !server(0).up; }));
+  cluster_.primary().start();
+  auto mark = now();
+  EXPECT_TRUE(catches_up(1, mark));
+  EXPECT_TRUE(server(0).up);
+}
+
+TEST_F(MonitorTest, ALostProbeConnectionIsNoOutage) {
+  ASSERT_TRUE(catches_up(1, now()));
+  auto admin = cluster_.primary().superuser();
+  for (int i = 0; i < 5; ++i) {
+    admin.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'howdah control'");
+    auto mark = now();
+    ASSERT_TRUE(wait_until([&] { return server(0).last_seen > mark; }));
+    ASSERT_TRUE(server(0).up);
+  }
+}
+
+}  // namespace
+}  // namespace howdah::control
