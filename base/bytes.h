@@ -64,7 +64,7 @@ class ByteReader {
 
   // A zero-terminated string, without its zero.
   bool read_cstring(Bytes& out) {
-    if (failed_) return false;
+    if (failed_ || bytes_.empty()) return fail();
     const auto* zero = static_cast<const char*>(std::memchr(bytes_.data(), 0, bytes_.size()));
     if (zero == nullptr) return fail();
     out = bytes_.substr(0, static_cast<std::size_t>(zero - bytes_.data()));
