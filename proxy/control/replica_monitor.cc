@@ -28,7 +28,8 @@ constexpr const char* kProbeSql =
     "CASE WHEN r.standby THEN (SELECT received_tli FROM pg_stat_wal_receiver) "
     "ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int END, "
     "(SELECT system_identifier FROM pg_control_system()), "
-    "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint "
+    "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, "
+    "current_setting('wal_block_size'), pg_size_bytes(current_setting('wal_segment_size')) "
     "FROM (SELECT pg_is_in_recovery() AS standby OFFSET 0) AS r";
 
 std::int64_t now_ns() { return to_steady_ns(std::chrono::steady_clock::now()); }
@@ -151,6 +152,10 @@ asio::awaitable<bool> ReplicaMonitor::probe(Watch& watch) {
     co_return false;
   }
   Reading reading{rows->flag(0, 0), Lsn(static_cast<std::uint64_t>(rows->integer(0, 1))), {}};
+  if (!reading.in_recovery) {
+    reading.lsn = end_of_last_record(reading.lsn, static_cast<std::uint64_t>(rows->integer(0, 5)),
+                                     static_cast<std::uint64_t>(rows->integer(0, 6)));
+  }
   reading.identity.timeline = static_cast<std::uint32_t>(rows->integer(0, 2));
   reading.identity.system = static_cast<std::uint64_t>(rows->integer(0, 3));
   reading.identity.started = rows->integer(0, 4);

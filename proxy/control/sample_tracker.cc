@@ -4,6 +4,21 @@
 
 namespace howdah::control {
 
+namespace {
+
+constexpr std::uint64_t kShortPageHeader = 24;  // SizeOfXLogShortPHD
+constexpr std::uint64_t kLongPageHeader = 40;   // SizeOfXLogLongPHD: the first page of a segment
+
+}  // namespace
+
+// No record can end there: its last byte would have to be on this page, behind the header.
+Lsn end_of_last_record(Lsn insert, std::uint64_t block_size, std::uint64_t segment_size) {
+  if (block_size == 0 || segment_size == 0) return insert;
+  if (insert.value() % segment_size == kLongPageHeader) return Lsn(insert.value() - kLongPageHeader);
+  if (insert.value() % block_size == kShortPageHeader) return Lsn(insert.value() - kShortPageHeader);
+  return insert;
+}
+
 void SampleTracker::on_primary_lost() {
   samples_.clear();
   primary_ = {};

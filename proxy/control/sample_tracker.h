@@ -21,6 +21,12 @@ struct ServerIdentity {
   bool operator==(const ServerIdentity&) const = default;
 };
 
+// Where the last record before an insert position ends, which is where a replica that replayed it stands. They differ
+// only at the start of a page: the insert position stands behind a page header that no record has reached, and an idle
+// primary would stay ahead of its replicas forever. Sizes in bytes.
+// https://github.com/postgres/postgres/blob/REL_15_STABLE/src/include/access/xlog_internal.h
+Lsn end_of_last_record(Lsn insert, std::uint64_t block_size, std::uint64_t segment_size);
+
 // One per shard; owned by the control thread. Times are steady nanoseconds. A `caught up` time says: every write that
 // was complete before it is visible on the replica; 0 says nothing is known.
 class SampleTracker {

@@ -105,5 +105,16 @@ TEST(SampleTracker, AReplicaFarBehindIsNeverSaidToBeFurtherThanItIs) {
   EXPECT_EQ(last, 1000);
 }
 
+TEST(EndOfLastRecord, StepsBackOverAPageHeaderOnly) {
+  constexpr std::uint64_t kBlock = 8192;
+  constexpr std::uint64_t kSegment = 16 << 20;
+  auto end = [](std::uint64_t insert) { return end_of_last_record(Lsn(insert), kBlock, kSegment).value(); };
+  EXPECT_EQ(end(kSegment + 40), kSegment);
+  EXPECT_EQ(end(kSegment + kBlock + 24), kSegment + kBlock);
+  EXPECT_EQ(end(kSegment + kBlock + 40), kSegment + kBlock + 40);
+  EXPECT_EQ(end(kSegment + kBlock + 32), kSegment + kBlock + 32);
+  EXPECT_EQ(end(kSegment), kSegment);
+}
+
 }  // namespace
 }  // namespace howdah::control
