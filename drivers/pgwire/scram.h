@@ -38,6 +38,7 @@ class ScramClient {
     std::string nonce;
     Binding binding = Binding::kNone;
     std::string binding_data;       // the hash of the server's certificate, RFC 5929
+    int max_iterations = kScramMaxIterations;  // deriving keys blocks the thread: a server that asks for more is refused
     std::optional<ScramKeys> keys;  // of an earlier login: spares the key derivation when salt and iterations agree
   };
   explicit ScramClient(Settings settings) : settings_(std::move(settings)) {}

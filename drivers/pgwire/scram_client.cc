@@ -13,7 +13,7 @@ struct ServerFirst {
   int iterations = 0;
 };
 
-Result<ServerFirst> parse_server_first(Bytes text) {
+Result<ServerFirst> parse_server_first(Bytes text, int max_iterations) {
   ServerFirst first;
   Bytes salt, iterations;
   if (!take_attribute(text, 'r', first.nonce) || !take_attribute(text, 's', salt) ||
@@ -25,10 +25,10 @@ Result<ServerFirst> parse_server_first(Bytes text) {
   if (error != std::errc{} || stop != end || first.iterations < 1) {
     return malformed_scram("The server's iteration count is not a positive number.");
   }
-  if (first.iterations > kScramMaxIterations) {
+  if (first.iterations > max_iterations) {
     return make_error(ErrorCode::kProtocolViolation, "server asks for too many SCRAM iterations",
                       "Set a new password on the server with fewer iterations.",
-                      "The bound is " + std::to_string(kScramMaxIterations) + ".");
+                      "The bound is " + std::to_string(max_iterations) + ".");
   }
   auto raw_salt = base64_decode(salt);
   if (!raw_salt || raw_salt->empty()) return malformed_scram("The server's salt is not base64.");
@@ -75,7 +75,7 @@ std::string ScramClient::first() {
 
 Result<std::string> ScramClient::on_continue(Bytes server_first) {
   if (state_ != State::kSentFirst) return scram_out_of_order();
-  auto first = parse_server_first(server_first);
+  auto first = parse_server_first(server_first, settings_.max_iterations);
   if (!first) return first.error();
   if (!is_nonce(first->nonce) || !first->nonce.starts_with(settings_.nonce) ||
       first->nonce.size() == settings_.nonce.size()) {
