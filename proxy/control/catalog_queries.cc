@@ -1,0 +1,83 @@
+#include "proxy/control/catalog_queries.h"
+
+namespace howdah::control {
+
+const char* const kCatalogBegin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const char* const kCatalogEnd = "COMMIT";
+
+// Object ids from 16384 on are users' (FirstNormalObjectId); information_schema's views have lower ones.
+// https://www.postgresql.org/docs/15/catalogs.html
+const std::array<const char*, kCatalogQueries> kCatalogSql = {
+    // kFingerprintQuery
+    R"sql(
+WITH relation AS MATERIALIZED (
+  SELECT c.oid, c.xmin FROM pg_class c
+  WHERE c.oid >= 16384 AND c.relpersistence <> 't' AND c.relkind <> 't'
+), marks (kind, id, sub, version) AS (
+  SELECT 1, oid::bigint, 0, xmin FROM relation
+  UNION ALL SELECT 2, a.attrelid::bigint, a.attnum::int, a.xmin FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid
+  UNION ALL SELECT 3, i.indexrelid::bigint, 0, i.xmin FROM relation r JOIN pg_index i ON i.indexrelid = r.oid
+  UNION ALL SELECT 4, oid::bigint, 0, xmin FROM pg_proc WHERE oid >= 16384
+  UNION ALL SELECT 5, oid::bigint, 0, xmin FROM pg_trigger WHERE NOT tgisinternal
+  UNION ALL SELECT 6, w.oid::bigint, 0, w.xmin FROM relation r JOIN pg_rewrite w ON w.ev_class = r.oid
+  UNION ALL SELECT 7, h.inhrelid::bigint, h.inhparent::int, h.xmin FROM relation r JOIN pg_inherits h ON h.inhrelid = r.oid
+  UNION ALL SELECT 8, oid::bigint, 0, xmin FROM pg_type WHERE oid >= 16384 AND typtype = 'd'
+  UNION ALL SELECT 9, oid::bigint, 0, xmin FROM pg_namespace
+            WHERE oid >= 16384 AND nspname !~ '^pg_(toast_)?temp_'
+  UNION ALL SELECT 10, oid::bigint, 0, xmin FROM pg_collation WHERE oid >= 16384
+)
+SELECT count(*) || '/' || coalesce(sum(
+  hashint8extended(id, kind * 4294967296 + sub) # hashint8extended(version::text::bigint, kind)), 0) FROM marks
+)sql",
+    // kDomainsQuery
+    "SELECT oid, typbasetype, typdefault IS NOT NULL FROM pg_type WHERE typtype = 'd'",
+    // kRelationsQuery: a view's own _RETURN rule and the internal triggers of foreign keys do not count
+    R"sql(
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
+       coalesce(h.parent, 0), coalesce(h.parents, 0),
+       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
+       c.relhasrules AND EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN'),
+       c.relrowsecurity,
+       c.relkind IN ('r', 'f') AND c.relhassubclass
+         AND EXISTS (SELECT FROM pg_inherits children WHERE children.inhparent = c.oid)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN (SELECT inhrelid, min(inhparent::bigint) AS parent, count(*) AS parents FROM pg_inherits GROUP BY 1) h
+  ON h.inhrelid = c.oid
+WHERE c.relkind <> 't' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_(toast|temp)'
+  AND (c.oid >= 16384 OR c.relkind IN ('r', 'v'))
+)sql",
+    // kColumnsQuery
+    R"sql(
+SELECT a.attrelid, a.attname, a.atttypid, a.attnotnull,
+       a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '',
+       coalesce(o.collisdeterministic, true)
+FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid
+LEFT JOIN pg_collation o ON o.oid = a.attcollation
+WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'
+  AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+)sql",
+    // kUniqueKeysQuery
+    R"sql(
+SELECT i.indrelid, i.indexrelid, a.attname
+FROM pg_index i
+CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS key (attnum, position)
+JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.attnum
+WHERE i.indrelid >= 16384 AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL
+  AND key.position <= i.indnkeyatts AND i.indexprs IS NULL
+ORDER BY i.indrelid, i.indexrelid, key.position
+)sql",
+    // kFunctionsQuery: the letters of volatility are in the order of harm, i < s < v
+    R"sql(
+SELECT n.nspname, p.proname, max(p.provolatile::text COLLATE "C"),
+       bool_and(p.pronamespace = 'pg_catalog'::regnamespace AND p.oid < 16384),
+       bool_or(p.prokind = 'a'), bool_or(p.proretset)
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+GROUP BY 1, 2
+)sql",
+};
+
+}  // namespace howdah::control
