@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "proxy/config/sections.h"
+#include "proxy/config/yaml_shape.h"
 
 namespace howdah::config {
 namespace {
@@ -52,6 +53,11 @@ std::string Fault::to_string() const {
 Loaded load_text(const std::string& text, const std::string& path) {
   if (text.size() > kMaxFileBytes) return one_fault(path, 0, "the file is larger than 4 MB");
   try {
+    if (auto faults = shape_faults(text, path); !faults.empty()) {
+      Loaded loaded;
+      loaded.faults = std::move(faults);
+      return loaded;
+    }
     const auto documents = YAML::LoadAll(text);
     if (documents.empty() || documents[0].IsNull()) return one_fault(path, 0, "the file is empty");
     if (documents.size() > 1)

@@ -26,16 +26,15 @@ Result<Server> parse_server(std::string_view text);
 // The inverse, in the shortest form: "30s", "500ms", "0".
 std::string show_duration(milliseconds duration);
 
-// The known word that is closest to `word` in typing errors, or "" when none is close.
-template <class Words>
-std::string nearest(std::string_view word, const Words& known);
+// Insertions, deletions and replacements that turn `a` into `b`.
 int edit_distance(std::string_view a, std::string_view b);
 
+// The known word that is closest to `word` in typing errors, or "" when none is close.
 template <class Words>
 std::string nearest(std::string_view word, const Words& known) {
   std::string best;
-  int best_distance =
-      static_cast<int>(word.size()) / 3 + 2;  // further away is another word, not a typing error
+  // Further away is another word, not a typing error.
+  int best_distance = word.size() < 9 ? static_cast<int>(word.size()) / 3 + 2 : 5;
   for (const auto& candidate : known) {
     const int distance = edit_distance(word, candidate);
     if (distance < best_distance) {
