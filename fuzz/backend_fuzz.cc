@@ -13,14 +13,23 @@ using namespace howdah::pgwire;
 
 std::vector<std::int16_t> list(const FormatCodes& formats) {
   std::vector<std::int16_t> codes;
-  for (std::size_t i = 0; i < formats.count; ++i) codes.push_back(load_be<std::int16_t>(formats.raw.data() + 2 * i));
+  for (std::size_t i = 0; i < formats.count; ++i)
+    codes.push_back(load_be<std::int16_t>(formats.raw.data() + 2 * i));
   return codes;
 }
 
-void write(std::string& out, char, const ParameterStatus& m) { append_parameter_status(out, m.name, m.value); }
-void write(std::string& out, char, const BackendKeyData& m) { append_backend_key_data(out, m.pid, m.key); }
-void write(std::string& out, char, const ReadyForQuery& m) { append_ready_for_query(out, m.status); }
-void write(std::string& out, char, const Notification& m) { append_notification(out, m.pid, m.channel, m.payload); }
+void write(std::string& out, char, const ParameterStatus& m) {
+  append_parameter_status(out, m.name, m.value);
+}
+void write(std::string& out, char, const BackendKeyData& m) {
+  append_backend_key_data(out, m.pid, m.key);
+}
+void write(std::string& out, char, const ReadyForQuery& m) {
+  append_ready_for_query(out, m.status);
+}
+void write(std::string& out, char, const Notification& m) {
+  append_notification(out, m.pid, m.channel, m.payload);
+}
 
 void write(std::string& out, char, const CommandComplete& m) {
   affected_rows(m.tag);
@@ -86,7 +95,8 @@ void round_trip(const Frame& frame) {
   fuzz::require(out.empty() || out == frame.whole, "what is read is written as the same bytes");
 }
 
-// Fields may come in any order and be unknown: writing them once brings them into ours, writing twice changes nothing.
+// Fields may come in any order and be unknown: writing them once brings them into ours, writing twice changes
+// nothing.
 void try_error(const Frame& frame) {
   ErrorFields fields;
   if (!decode(frame.body, fields)) return;
@@ -96,7 +106,8 @@ void try_error(const Frame& frame) {
   append_error(twice, fields);
   fuzz::require(once == twice, "fields are written the same way each time");
   append_with_position(moved, frame.type, frame.body, 0);
-  fuzz::require(decode(Bytes(moved).substr(kHeaderSize), fields) && fields.position == 0, "a position can go");
+  fuzz::require(decode(Bytes(moved).substr(kHeaderSize), fields) && fields.position == 0,
+                "a position can go");
 }
 
 void try_negotiate(const Frame& frame) {
@@ -104,7 +115,8 @@ void try_negotiate(const Frame& frame) {
   if (!decode(frame.body, m)) return;
   ByteReader reader(m.options);
   Bytes option;
-  for (std::int32_t i = 0; i < m.count; ++i) fuzz::require(reader.read_cstring(option), "each option is there");
+  for (std::int32_t i = 0; i < m.count; ++i)
+    fuzz::require(reader.read_cstring(option), "each option is there");
 }
 
 void try_body(const Frame& frame) {

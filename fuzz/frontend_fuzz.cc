@@ -17,7 +17,8 @@ void require_same(const std::string& written, Bytes whole) {
 
 std::vector<std::int16_t> list(const FormatCodes& formats) {
   std::vector<std::int16_t> codes;
-  for (std::size_t i = 0; i < formats.count; ++i) codes.push_back(load_be<std::int16_t>(formats.raw.data() + 2 * i));
+  for (std::size_t i = 0; i < formats.count; ++i)
+    codes.push_back(load_be<std::int16_t>(formats.raw.data() + 2 * i));
   fuzz::require(codes.empty() || formats.of(0) == codes[0], "the first code is the first value's");
   return codes;
 }
@@ -61,10 +62,13 @@ void try_bind(const Frame& frame) {
 
 void try_targets(const Frame& frame) {
   std::string out;
-  if (DescribeMessage m; frame.type == fe::kDescribe && decode(frame.body, m)) append_describe(out, m.kind, m.name);
+  if (DescribeMessage m; frame.type == fe::kDescribe && decode(frame.body, m))
+    append_describe(out, m.kind, m.name);
   if (CloseMessage m; frame.type == fe::kClose && decode(frame.body, m)) append_close(out, m.kind, m.name);
-  if (ExecuteMessage m; frame.type == fe::kExecute && decode(frame.body, m)) append_execute(out, m.portal, m.max_rows);
-  if (CopyFailMessage m; frame.type == fe::kCopyFail && decode(frame.body, m)) append_copy_fail(out, m.message);
+  if (ExecuteMessage m; frame.type == fe::kExecute && decode(frame.body, m))
+    append_execute(out, m.portal, m.max_rows);
+  if (CopyFailMessage m; frame.type == fe::kCopyFail && decode(frame.body, m))
+    append_copy_fail(out, m.message);
   if (!out.empty()) require_same(out, frame.whole);
 }
 
@@ -105,9 +109,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Bytes in = fuzz::as_bytes(data, size);
   for (Frame frame; next_frame(in, kMaxLargeLength, frame) == FrameStatus::kOk;) {
     Frame ignored;
-    fuzz::require(next_frame(in.substr(0, frame.whole.size() - 1), kMaxLargeLength, ignored) == FrameStatus::kNeedMore,
-                  "one byte less is not a message");
-    fuzz::require(frame.whole.size() == frame.body.size() + kHeaderSize, "a message is its header and its body");
+    fuzz::require(
+        next_frame(in.substr(0, frame.whole.size() - 1), kMaxLargeLength, ignored) == FrameStatus::kNeedMore,
+        "one byte less is not a message");
+    fuzz::require(frame.whole.size() == frame.body.size() + kHeaderSize,
+                  "a message is its header and its body");
     try_body(frame);
     in.remove_prefix(frame.whole.size());
   }

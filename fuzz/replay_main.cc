@@ -1,4 +1,5 @@
-// Feeds every file of a folder to a fuzz target: the committed corpus as an ordinary test. Fails when there is none.
+// Feeds every file of a folder to a fuzz target: the committed corpus as an ordinary test. Fails when there
+// is none.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// A server's SCRAM messages against our client: line 1 is the server's first message, line 2 its last. Password and
-// nonce are those of RFC 7677, so that its exchange succeeds.
+// A server's SCRAM messages against our client: line 1 is the server's first message, line 2 its last.
+// Password and nonce are those of RFC 7677, so that its exchange succeeds.
 #include "drivers/pgwire/scram.h"
 #include "fuzz/support.h"
 

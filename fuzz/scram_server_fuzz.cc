@@ -1,5 +1,5 @@
-// A client's SCRAM messages against our server: line 1 is the stored verifier, line 2 the client's first message, line 3
-// its last. The server's nonce is that of RFC 7677, so that its exchange succeeds.
+// A client's SCRAM messages against our server: line 1 is the stored verifier, line 2 the client's first
+// message, line 3 its last. The server's nonce is that of RFC 7677, so that its exchange succeeds.
 #include "drivers/pgwire/scram.h"
 
 #include "drivers/pgwire/saslprep.h"
@@ -29,7 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Bytes stored = fuzz::take_line(rest), first = fuzz::take_line(rest), final = fuzz::take_line(rest);
   saslprep(stored);
   const auto parsed = ScramVerifier::parse(stored);
-  if (parsed) fuzz::require(ScramVerifier::parse(parsed->to_string()).has_value(), "what is written can be read");
+  if (parsed)
+    fuzz::require(ScramVerifier::parse(parsed->to_string()).has_value(), "what is written can be read");
   const ScramVerifier verifier = parsed ? *parsed : ScramVerifier::mock(stored, "secret");
   exchange(verifier, first, final, false);
   exchange(verifier, first, final, true);

@@ -71,9 +71,13 @@ bool decode(Bytes body, Authentication& out) {
   return has_shape(out.kind, out.payload);
 }
 
-void append_authentication_ok(std::string& out) { append_kind(out, AuthKind::kOk); }
+void append_authentication_ok(std::string& out) {
+  append_kind(out, AuthKind::kOk);
+}
 
-void append_authentication_cleartext(std::string& out) { append_kind(out, AuthKind::kCleartext); }
+void append_authentication_cleartext(std::string& out) {
+  append_kind(out, AuthKind::kCleartext);
+}
 
 void append_authentication_md5(std::string& out, Md5Salt salt) {
   append_kind(out, AuthKind::kMd5, Bytes(salt.data(), salt.size()));

@@ -1,8 +1,9 @@
 // Authentication requests: what a server sends between the startup packet and ReadyForQuery.
 //
 //   Authentication R  kind:int32 payload
-//     Ok 0; KerberosV5 2; CleartextPassword 3; MD5Password 5 salt:byte[4]; SCMCredential 6; GSS 7; GSSContinue 8 byte[n];
-//     SSPI 9; SASL 10 (mechanism:string)* 0; SASLContinue 11 byte[n]; SASLFinal 12 byte[n]
+//     Ok 0; KerberosV5 2; CleartextPassword 3; MD5Password 5 salt:byte[4]; SCMCredential 6; GSS 7;
+//     GSSContinue 8 byte[n]; SSPI 9; SASL 10 (mechanism:string)* 0; SASLContinue 11 byte[n];
+//     SASLFinal 12 byte[n]
 //
 // https://www.postgresql.org/docs/15/protocol-message-formats.html
 #pragma once

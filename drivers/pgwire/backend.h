@@ -1,12 +1,12 @@
-// Messages that a server sends: decoders of their bodies and encoders of whole messages. Errors and notices are in
-// error_fields.h, authentication requests in authentication.h; both come with this header.
+// Messages that a server sends: decoders of their bodies and encoders of whole messages. Errors and notices
+// are in error_fields.h, authentication requests in authentication.h; both come with this header.
 //
 //   ParameterStatus      S  name:string value:string
 //   BackendKeyData       K  pid:int32 key:byte[n]                     n is 4; protocol 3.2 allows 4 to 256
 //   ReadyForQuery        Z  status:byte1 ('I', 'T' or 'E')
 //   CommandComplete      C  tag:string
-//   RowDescription       T  count:int16 (name:string table:int32 column:int16 type:int32 size:int16 modifier:int32
-//                           format:int16)[count]
+//   RowDescription       T  count:int16 (name:string table:int32 column:int16 type:int32 size:int16
+//                           modifier:int32 format:int16)[count]
 //   DataRow              D  values                                     see params.h
 //   ParameterDescription t  count:int16 type:int32[count]
 //   NotificationResponse A  pid:int32 channel:string payload:string
@@ -14,7 +14,8 @@
 //   CopyIn/Out/BothResponse G H W  format:int8 count:int16 code:int16[count]
 //   CopyData             d  byte[n]
 //   FunctionCallResponse V  length:int32 byte[length]                  length -1: NULL
-//   ParseComplete 1, BindComplete 2, CloseComplete 3, EmptyQueryResponse I, NoData n, PortalSuspended s, CopyDone c
+//   ParseComplete 1, BindComplete 2, CloseComplete 3, EmptyQueryResponse I, NoData n, PortalSuspended s,
+//   CopyDone c
 //
 // https://www.postgresql.org/docs/15/protocol-message-formats.html
 //
@@ -53,10 +54,10 @@ struct CommandComplete {
 
 struct FieldDescription {
   Bytes name;
-  Oid table = 0;           // 0: not a table's column
-  std::int16_t column = 0; // attribute number
+  Oid table = 0;            // 0: not a table's column
+  std::int16_t column = 0;  // attribute number
   Oid type = 0;
-  std::int16_t type_size = 0;      // negative: of variable width
+  std::int16_t type_size = 0;  // negative: of variable width
   std::int32_t type_modifier = -1;
   std::int16_t format = kTextFormat;
 
@@ -119,8 +120,8 @@ bool decode(Bytes body, FunctionCallResponse& out);
 // The row count at the end of a command tag; 0 for tags that carry none.
 std::uint64_t affected_rows(Bytes tag);
 
-// Encoders append one whole message. Strings end at their first zero byte. A message must stay under 1 GiB, and an
-// array under 65,536 items. CopyData and CopyDone are in frontend.h.
+// Encoders append one whole message. Strings end at their first zero byte. A message must stay under 1 GiB,
+// and an array under 65,536 items. CopyData and CopyDone are in frontend.h.
 void append_parameter_status(std::string& out, Bytes name, Bytes value);
 void append_backend_key_data(std::string& out, std::int32_t pid, Bytes key);
 void append_ready_for_query(std::string& out, TxStatus status);

@@ -62,7 +62,8 @@ bool decode(Bytes body, DataRow& out) {
 
 bool decode(Bytes body, ParameterDescription& out) {
   ByteReader reader(body);
-  return reader.read(out.count) && reader.read_bytes(std::size_t{4} * out.count, out.types) && reader.at_end();
+  return reader.read(out.count) && reader.read_bytes(std::size_t{4} * out.count, out.types) &&
+         reader.at_end();
 }
 
 bool decode(Bytes body, Notification& out) {
@@ -96,7 +97,8 @@ bool decode(Bytes body, FunctionCallResponse& out) {
   std::int32_t length = 0;
   if (!reader.read(length) || length < -1) return false;
   out.value = {length == -1, {}};
-  return (length == -1 || reader.read_bytes(static_cast<std::size_t>(length), out.value.bytes)) && reader.at_end();
+  return (length == -1 || reader.read_bytes(static_cast<std::size_t>(length), out.value.bytes)) &&
+         reader.at_end();
 }
 
 std::uint64_t affected_rows(Bytes tag) {

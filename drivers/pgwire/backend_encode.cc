@@ -16,7 +16,8 @@ void write_field(MessageWriter& message, const FieldDescription& field) {
   message.int16(field.format);
 }
 
-void append_copy_response(std::string& out, char type, std::int8_t format, std::span<const std::int16_t> columns) {
+void append_copy_response(std::string& out, char type, std::int8_t format,
+                          std::span<const std::int16_t> columns) {
   MessageWriter message(out, type);
   message.byte(static_cast<char>(format));
   message.uint16(columns.size());
@@ -41,19 +42,33 @@ void append_ready_for_query(std::string& out, TxStatus status) {
   MessageWriter(out, be::kReadyForQuery).byte(static_cast<char>(status));
 }
 
-void append_command_complete(std::string& out, Bytes tag) { MessageWriter(out, be::kCommandComplete).cstring(tag); }
+void append_command_complete(std::string& out, Bytes tag) {
+  MessageWriter(out, be::kCommandComplete).cstring(tag);
+}
 
-void append_empty_query(std::string& out) { append_empty(out, be::kEmptyQueryResponse); }
+void append_empty_query(std::string& out) {
+  append_empty(out, be::kEmptyQueryResponse);
+}
 
-void append_parse_complete(std::string& out) { append_empty(out, be::kParseComplete); }
+void append_parse_complete(std::string& out) {
+  append_empty(out, be::kParseComplete);
+}
 
-void append_bind_complete(std::string& out) { append_empty(out, be::kBindComplete); }
+void append_bind_complete(std::string& out) {
+  append_empty(out, be::kBindComplete);
+}
 
-void append_close_complete(std::string& out) { append_empty(out, be::kCloseComplete); }
+void append_close_complete(std::string& out) {
+  append_empty(out, be::kCloseComplete);
+}
 
-void append_no_data(std::string& out) { append_empty(out, be::kNoData); }
+void append_no_data(std::string& out) {
+  append_empty(out, be::kNoData);
+}
 
-void append_portal_suspended(std::string& out) { append_empty(out, be::kPortalSuspended); }
+void append_portal_suspended(std::string& out) {
+  append_empty(out, be::kPortalSuspended);
+}
 
 void append_parameter_description(std::string& out, std::span<const Oid> types) {
   MessageWriter message(out, be::kParameterDescription);

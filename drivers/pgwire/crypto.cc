@@ -11,7 +11,9 @@ namespace {
 constexpr char kHex[] = "0123456789abcdef";
 constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-const unsigned char* as_octets(Bytes bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
+const unsigned char* as_octets(Bytes bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
 
 constexpr std::array<signed char, 256> make_base64_values() {
   std::array<signed char, 256> values{};
@@ -33,8 +35,8 @@ Sha256Digest sha256(Bytes data) {
 Sha256Digest hmac_sha256(Bytes key, Bytes data) {
   Sha256Digest digest{};
   // A null key means "the key of before" to HMAC().
-  HMAC(EVP_sha256(), key.empty() ? "" : key.data(), static_cast<int>(key.size()), as_octets(data), data.size(),
-       digest.data(), nullptr);
+  HMAC(EVP_sha256(), key.empty() ? "" : key.data(), static_cast<int>(key.size()), as_octets(data),
+       data.size(), digest.data(), nullptr);
   return digest;
 }
 

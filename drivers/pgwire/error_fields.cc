@@ -46,7 +46,9 @@ void write_number(MessageWriter& message, char field, int value) {
   if (value > 0) write_field(message, field, std::to_string(value));
 }
 
-Bytes or_else(Bytes value, Bytes fallback) { return value.empty() ? fallback : value; }
+Bytes or_else(Bytes value, Bytes fallback) {
+  return value.empty() ? fallback : value;
+}
 
 void append_fields(std::string& out, char type, const ErrorFields& fields, Bytes default_severity) {
   const Bytes severity = or_else(fields.severity, default_severity);

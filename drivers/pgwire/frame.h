@@ -43,7 +43,8 @@ inline FrameStatus peek_header(Bytes in, std::uint32_t max_length, Header& out) 
   return FrameStatus::kOk;
 }
 
-// Reads one complete message from the front of `in`. A length out of bounds is seen as soon as the header is there.
+// Reads one complete message from the front of `in`. A length out of bounds is seen as soon as the header is
+// there.
 inline FrameStatus next_frame(Bytes in, std::uint32_t max_length, Frame& out) {
   Header header;
   const FrameStatus status = peek_header(in, max_length, header);

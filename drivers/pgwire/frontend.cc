@@ -28,7 +28,9 @@ void write_formats(MessageWriter& message, std::span<const std::int16_t> formats
 
 }  // namespace
 
-bool decode(Bytes body, QueryMessage& out) { return read_string_only(body, out.sql); }
+bool decode(Bytes body, QueryMessage& out) {
+  return read_string_only(body, out.sql);
+}
 
 bool decode(Bytes body, ParseMessage& out) {
   ByteReader reader(body);
@@ -44,16 +46,22 @@ bool decode(Bytes body, BindMessage& out) {
          reader.at_end();
 }
 
-bool decode(Bytes body, DescribeMessage& out) { return read_target(body, out.kind, out.name); }
+bool decode(Bytes body, DescribeMessage& out) {
+  return read_target(body, out.kind, out.name);
+}
 
-bool decode(Bytes body, CloseMessage& out) { return read_target(body, out.kind, out.name); }
+bool decode(Bytes body, CloseMessage& out) {
+  return read_target(body, out.kind, out.name);
+}
 
 bool decode(Bytes body, ExecuteMessage& out) {
   ByteReader reader(body);
   return reader.read_cstring(out.portal) && reader.read(out.max_rows) && reader.at_end();
 }
 
-bool decode(Bytes body, CopyFailMessage& out) { return read_string_only(body, out.message); }
+bool decode(Bytes body, CopyFailMessage& out) {
+  return read_string_only(body, out.message);
+}
 
 bool decode(Bytes body, FunctionCallMessage& out) {
   ByteReader reader(body);
@@ -61,7 +69,9 @@ bool decode(Bytes body, FunctionCallMessage& out) {
          reader.read(out.result_format) && reader.at_end();
 }
 
-bool decode(Bytes body, PasswordMessage& out) { return read_string_only(body, out.password); }
+bool decode(Bytes body, PasswordMessage& out) {
+  return read_string_only(body, out.password);
+}
 
 bool decode(Bytes body, SaslInitialMessage& out) {
   ByteReader reader(body);
@@ -72,7 +82,9 @@ bool decode(Bytes body, SaslInitialMessage& out) {
   return reader.read_bytes(static_cast<std::size_t>(length), out.data.emplace()) && reader.at_end();
 }
 
-void append_query(std::string& out, Bytes sql) { MessageWriter(out, fe::kQuery).cstring(sql); }
+void append_query(std::string& out, Bytes sql) {
+  MessageWriter(out, fe::kQuery).cstring(sql);
+}
 
 void append_parse(std::string& out, Bytes name, Bytes query, std::span<const Oid> types) {
   MessageWriter message(out, fe::kParse);
@@ -107,7 +119,9 @@ void append_bind_renamed(std::string& out, Bytes portal, Bytes statement, Bytes 
   message.raw(after_names);
 }
 
-void append_describe(std::string& out, char kind, Bytes name) { append_target(out, fe::kDescribe, kind, name); }
+void append_describe(std::string& out, char kind, Bytes name) {
+  append_target(out, fe::kDescribe, kind, name);
+}
 
 void append_execute(std::string& out, Bytes portal, std::int32_t max_rows) {
   MessageWriter message(out, fe::kExecute);
@@ -115,15 +129,25 @@ void append_execute(std::string& out, Bytes portal, std::int32_t max_rows) {
   message.int32(max_rows);
 }
 
-void append_close(std::string& out, char kind, Bytes name) { append_target(out, fe::kClose, kind, name); }
+void append_close(std::string& out, char kind, Bytes name) {
+  append_target(out, fe::kClose, kind, name);
+}
 
-void append_sync(std::string& out) { append_empty(out, fe::kSync); }
+void append_sync(std::string& out) {
+  append_empty(out, fe::kSync);
+}
 
-void append_flush(std::string& out) { append_empty(out, fe::kFlush); }
+void append_flush(std::string& out) {
+  append_empty(out, fe::kFlush);
+}
 
-void append_terminate(std::string& out) { append_empty(out, fe::kTerminate); }
+void append_terminate(std::string& out) {
+  append_empty(out, fe::kTerminate);
+}
 
-void append_password(std::string& out, Bytes password) { MessageWriter(out, fe::kPassword).cstring(password); }
+void append_password(std::string& out, Bytes password) {
+  MessageWriter(out, fe::kPassword).cstring(password);
+}
 
 void append_sasl_initial(std::string& out, Bytes mechanism, std::optional<Bytes> data) {
   MessageWriter message(out, fe::kPassword);
@@ -131,12 +155,20 @@ void append_sasl_initial(std::string& out, Bytes mechanism, std::optional<Bytes>
   message.value(data);
 }
 
-void append_sasl_response(std::string& out, Bytes data) { MessageWriter(out, fe::kPassword).raw(data); }
+void append_sasl_response(std::string& out, Bytes data) {
+  MessageWriter(out, fe::kPassword).raw(data);
+}
 
-void append_copy_data(std::string& out, Bytes data) { MessageWriter(out, fe::kCopyData).raw(data); }
+void append_copy_data(std::string& out, Bytes data) {
+  MessageWriter(out, fe::kCopyData).raw(data);
+}
 
-void append_copy_done(std::string& out) { append_empty(out, fe::kCopyDone); }
+void append_copy_done(std::string& out) {
+  append_empty(out, fe::kCopyDone);
+}
 
-void append_copy_fail(std::string& out, Bytes message) { MessageWriter(out, fe::kCopyFail).cstring(message); }
+void append_copy_fail(std::string& out, Bytes message) {
+  MessageWriter(out, fe::kCopyFail).cstring(message);
+}
 
 }  // namespace howdah::pgwire

@@ -16,9 +16,9 @@
 //
 // https://www.postgresql.org/docs/15/protocol-message-formats.html
 //
-// Decoders take a frame's body, return views into it, and are false when the body does not have this shape: a string
-// without zero, a count or length beyond the body, a length below -1, bytes left over. The stream's boundaries are
-// intact then: PostgreSQL answers ERROR 08P01, skips to Sync (extended protocol) and goes on.
+// Decoders take a frame's body, return views into it, and are false when the body does not have this shape: a
+// string without zero, a count or length beyond the body, a length below -1, bytes left over. The stream's
+// boundaries are intact then: PostgreSQL answers ERROR 08P01, skips to Sync (extended protocol) and goes on.
 #pragma once
 
 #include <optional>
@@ -100,8 +100,8 @@ bool decode(Bytes body, FunctionCallMessage& out);
 bool decode(Bytes body, PasswordMessage& out);
 bool decode(Bytes body, SaslInitialMessage& out);
 
-// Encoders append one whole message. Strings end at their first zero byte. A message must stay under 1 GiB, and an
-// array under 65,536 items.
+// Encoders append one whole message. Strings end at their first zero byte. A message must stay under 1 GiB,
+// and an array under 65,536 items.
 void append_query(std::string& out, Bytes sql);
 void append_parse(std::string& out, Bytes name, Bytes query, std::span<const Oid> types = {});
 // With the types as another Parse carried them; types.size() is 4 * type_count.

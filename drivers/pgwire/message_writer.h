@@ -10,10 +10,11 @@
 
 namespace howdah::pgwire {
 
-// A protocol string ends at its first zero byte, so bytes behind one are not written: no value can end its field
-// early and be read as another field.
+// A protocol string ends at its first zero byte, so bytes behind one are not written: no value can end its
+// field early and be read as another field.
 inline void append_cstring(std::string& out, Bytes value) {
-  const auto* zero = static_cast<const char*>(value.empty() ? nullptr : std::memchr(value.data(), 0, value.size()));
+  const auto* zero =
+      static_cast<const char*>(value.empty() ? nullptr : std::memchr(value.data(), 0, value.size()));
   out.append(zero == nullptr ? value : value.substr(0, static_cast<std::size_t>(zero - value.data())));
   out.push_back('\0');
 }
@@ -25,7 +26,9 @@ class MessageWriter {
     const char header[5] = {type, 0, 0, 0, 0};
     out_.append(header, sizeof header);
   }
-  ~MessageWriter() { store_be(out_.data() + start_ + 1, static_cast<std::uint32_t>(out_.size() - start_ - 1)); }
+  ~MessageWriter() {
+    store_be(out_.data() + start_ + 1, static_cast<std::uint32_t>(out_.size() - start_ - 1));
+  }
   MessageWriter(const MessageWriter&) = delete;
   MessageWriter& operator=(const MessageWriter&) = delete;
 

@@ -6,7 +6,9 @@
 namespace howdah::pgwire {
 namespace {
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 // Takes the next word off the front of `rest`; false when there is none.
 bool next_word(Bytes& rest, std::string& word) {

@@ -8,9 +8,9 @@
 // https://www.rfc-editor.org/rfc/rfc5802, https://www.rfc-editor.org/rfc/rfc7677 and
 // https://www.postgresql.org/docs/15/sasl-authentication.html
 //
-// Each function is called once and in order; out of order is kInternal. Errors: kProtocolViolation for a message out of
-// shape, kAuthFailed for a wrong proof or signature, kAuthRejected for channel binding that does not agree.
-// Nonces are printable ASCII without commas; scram_nonce makes one from random bytes.
+// Each function is called once and in order; out of order is kInternal. Errors: kProtocolViolation for a
+// message out of shape, kAuthFailed for a wrong proof or signature, kAuthRejected for channel binding that
+// does not agree. Nonces are printable ASCII without commas; scram_nonce makes one from random bytes.
 #pragma once
 
 #include <optional>
@@ -28,18 +28,20 @@ std::string scram_nonce(Bytes random);
 class ScramClient {
  public:
   enum class Binding : std::uint8_t {
-    kNone,          // "n": no TLS, or no wish to bind
-    kNotOffered,    // "y": TLS, but the server's list lacks SCRAM-SHA-256-PLUS
-    kEndPoint,      // "p": bound to `binding_data`; the mechanism is SCRAM-SHA-256-PLUS
+    kNone,        // "n": no TLS, or no wish to bind
+    kNotOffered,  // "y": TLS, but the server's list lacks SCRAM-SHA-256-PLUS
+    kEndPoint,    // "p": bound to `binding_data`; the mechanism is SCRAM-SHA-256-PLUS
   };
   struct Settings {
     std::string user;      // PostgreSQL ignores it: the startup packet's name counts
     std::string password;  // not needed when `keys` fit
     std::string nonce;
     Binding binding = Binding::kNone;
-    std::string binding_data;       // the hash of the server's certificate, RFC 5929
-    int max_iterations = kScramMaxIterations;  // deriving keys blocks the thread: a server that asks for more is refused
-    std::optional<ScramKeys> keys;  // of an earlier login: spares the key derivation when salt and iterations agree
+    std::string binding_data;  // the hash of the server's certificate, RFC 5929
+    // Deriving keys blocks the thread: a server that asks for more is refused.
+    int max_iterations = kScramMaxIterations;
+    // Of an earlier login: spares the derivation when salt and iterations agree.
+    std::optional<ScramKeys> keys;
   };
   explicit ScramClient(Settings settings) : settings_(std::move(settings)) {}
 
@@ -47,8 +49,10 @@ class ScramClient {
   std::string first();
   // AuthenticationSASLContinue's data in, SASLResponse's data out.
   Result<std::string> on_continue(Bytes server_first);
-  // AuthenticationSASLFinal's data. An error means that the peer does not know the password: it is not the server.
+  // AuthenticationSASLFinal's data. After an error, the peer has not shown that it knows the password.
   Result<void> on_final(Bytes server_final);
+  // Whether the server has proved itself. An AuthenticationOk before that skipped the proof: refuse it.
+  bool done() const { return state_ == State::kDone; }
   // The keys in use since on_continue: for the next login.
   const ScramKeys& keys() const { return *settings_.keys; }
 
@@ -78,8 +82,8 @@ class ScramServer {
   Result<std::string> on_first(Bytes client_first);
   // SASLResponse's data in, AuthenticationSASLFinal's data out: the client is who it says.
   Result<std::string> on_final(Bytes client_final);
-  // After on_final: what the client proved to know. With it and the verifier's other values a proxy can log in
-  // elsewhere as this user, where salt and iterations are the same.
+  // After on_final: what the client proved to know. With it and the verifier's other values a proxy can log
+  // in elsewhere as this user, where salt and iterations are the same.
   ScramKeys client_keys() const;
 
  private:

@@ -53,7 +53,9 @@ std::string sasl_name(Bytes user) {
 
 }  // namespace
 
-std::string scram_nonce(Bytes random) { return base64_encode(random); }
+std::string scram_nonce(Bytes random) {
+  return base64_encode(random);
+}
 
 std::string ScramClient::gs2_header() const {
   switch (settings_.binding) {
@@ -84,7 +86,8 @@ Result<std::string> ScramClient::on_continue(Bytes server_first) {
   if (!settings_.keys || !settings_.keys->fits(first->salt, first->iterations)) {
     settings_.keys = ScramKeys::derive(settings_.password, first->salt, first->iterations);
   }
-  const std::string binding = gs2_header() + (settings_.binding == Binding::kEndPoint ? settings_.binding_data : "");
+  const std::string binding =
+      gs2_header() + (settings_.binding == Binding::kEndPoint ? settings_.binding_data : "");
   const std::string without_proof = "c=" + base64_encode(binding) + ",r=" + std::string(first->nonce);
   auth_message_ = first_bare_ + "," + std::string(server_first) + "," + without_proof;
   const Sha256Digest& client_key = settings_.keys->client_key;

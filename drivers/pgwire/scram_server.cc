@@ -7,7 +7,8 @@ namespace howdah::pgwire {
 namespace {
 
 Error binding_failed(Bytes detail) {
-  return make_error(ErrorCode::kAuthRejected, "SCRAM channel binding negotiation error", {}, std::string(detail));
+  return make_error(ErrorCode::kAuthRejected, "SCRAM channel binding negotiation error", {},
+                    std::string(detail));
 }
 
 }  // namespace
@@ -16,7 +17,8 @@ Result<void> ScramServer::check_binding_flag(Bytes flag) const {
   if (flag == "n" || flag == "y") {
     if (settings_.plus_selected) {
       return malformed_scram(
-          "The client selected SCRAM-SHA-256-PLUS, but the SCRAM message does not include channel binding data.");
+          "The client selected SCRAM-SHA-256-PLUS, but the SCRAM message does not include channel binding "
+          "data.");
     }
     // "y" after an offer of PLUS: somebody between us took the offer out of our list.
     if (flag == "y" && settings_.plus_offered) {
@@ -71,7 +73,8 @@ Result<std::string> ScramServer::on_final(Bytes client_final) {
   if (state_ != State::kSentFirst) return scram_out_of_order();
   if (client_final.find('\0') != Bytes::npos) return malformed_scram("The message contains a zero byte.");
   Bytes rest = client_final, binding, nonce, proof;
-  if (!take_attribute(rest, 'c', binding) || !take_attribute(rest, 'r', nonce) || !skip_extensions(rest, 'p')) {
+  if (!take_attribute(rest, 'c', binding) || !take_attribute(rest, 'r', nonce) ||
+      !skip_extensions(rest, 'p')) {
     return malformed_scram("The client's final message lacks channel binding or nonce.");
   }
   const Bytes without_proof = client_final.substr(0, client_final.size() - rest.size());
@@ -90,7 +93,8 @@ Result<std::string> ScramServer::on_final(Bytes client_final) {
 Result<std::string> ScramServer::verify(Bytes without_proof, Bytes proof) {
   const auto decoded = base64_decode(proof);
   Sha256Digest raw_proof{};
-  if (!decoded || decoded->size() != raw_proof.size()) return malformed_scram("Malformed proof in client-final-message.");
+  if (!decoded || decoded->size() != raw_proof.size())
+    return malformed_scram("Malformed proof in client-final-message.");
   std::copy(decoded->begin(), decoded->end(), raw_proof.begin());
   auth_message_.append(",").append(without_proof);
   const ScramVerifier& verifier = settings_.verifier;

@@ -26,7 +26,8 @@ inline bool take_attribute(Bytes& rest, char name, Bytes& value) {
   return true;
 }
 
-// Extensions: any letter, any value. They are ignored, as RFC 5802 asks, up to the attribute `until` or the end.
+// Extensions: any letter, any value. They are ignored, as RFC 5802 asks, up to the attribute `until` or the
+// end.
 inline bool skip_extensions(Bytes& rest, char until = '\0') {
   Bytes ignored;
   while (!rest.empty() && (until == '\0' || rest.front() != until)) {
@@ -46,8 +47,10 @@ inline bool is_nonce(Bytes nonce) {
 
 inline constexpr Bytes kEndPointFlag = "p=tls-server-end-point";
 
-// ClientSignature and the proof made of it: ClientProof = ClientKey xor HMAC(StoredKey, AuthMessage), both ways.
-inline Sha256Digest toggle_proof(const Sha256Digest& key_or_proof, const Sha256Digest& stored_key, Bytes message) {
+// ClientSignature and the proof made of it: ClientProof = ClientKey xor HMAC(StoredKey, AuthMessage), both
+// ways.
+inline Sha256Digest toggle_proof(const Sha256Digest& key_or_proof, const Sha256Digest& stored_key,
+                                 Bytes message) {
   return exclusive_or(key_or_proof, hmac_sha256(as_bytes(stored_key), message));
 }
 

@@ -45,7 +45,8 @@ std::optional<ScramVerifier> ScramVerifier::parse(Bytes text) {
   if (!text.starts_with(kPrefix)) return std::nullopt;
   text.remove_prefix(kPrefix.size());
   Bytes iterations, salt, stored_key;
-  if (!take_until(text, ':', iterations) || !take_until(text, '$', salt) || !take_until(text, ':', stored_key)) {
+  if (!take_until(text, ':', iterations) || !take_until(text, '$', salt) ||
+      !take_until(text, ':', stored_key)) {
     return std::nullopt;
   }
   ScramVerifier verifier;
@@ -68,7 +69,8 @@ ScramVerifier ScramVerifier::from_keys(const ScramKeys& keys) {
 
 ScramVerifier ScramVerifier::mock(Bytes user, Bytes secret, int iterations) {
   const auto derive = [&](char purpose) { return hmac_sha256(secret, std::string(1, purpose).append(user)); };
-  // Nobody knows a ClientKey whose SHA-256 is the stored key, so every proof fails in the ordinary comparison.
+  // Nobody knows a ClientKey whose SHA-256 is the stored key, so every proof fails in the ordinary
+  // comparison.
   return {iterations, std::string(as_bytes(derive('s')).substr(0, kSaltSize)), derive('c'), derive('k')};
 }
 

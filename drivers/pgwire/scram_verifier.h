@@ -5,7 +5,8 @@
 //   ClientKey := HMAC(SaltedPassword, "Client Key"); StoredKey := SHA-256(ClientKey)
 //   ServerKey := HMAC(SaltedPassword, "Server Key")
 //
-// https://www.rfc-editor.org/rfc/rfc5802#section-3 and https://www.postgresql.org/docs/15/catalog-pg-authid.html
+// https://www.rfc-editor.org/rfc/rfc5802#section-3 and
+// https://www.postgresql.org/docs/15/catalog-pg-authid.html
 #pragma once
 
 #include <optional>
@@ -43,8 +44,9 @@ struct ScramVerifier {
   static std::optional<ScramVerifier> parse(Bytes text);
   static ScramVerifier make(Bytes password, Bytes salt, int iterations = kScramDefaultIterations);
   static ScramVerifier from_keys(const ScramKeys& keys);
-  // For a user that does not exist: no password fits, and the same name always gets the same salt, so that nobody
-  // learns who exists. `secret` is random and should be the same on all proxies; `iterations` that of real users.
+  // For a user that does not exist: no password fits, and the same name always gets the same salt, so that
+  // nobody learns who exists. `secret` is random and should be the same on all proxies; `iterations` that of
+  // real users.
   static ScramVerifier mock(Bytes user, Bytes secret, int iterations = kScramDefaultIterations);
 
   std::string to_string() const;

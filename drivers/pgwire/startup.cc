@@ -74,9 +74,13 @@ FrameStatus next_startup(Bytes in, StartupRequest& out, std::size_t& consumed) {
   return FrameStatus::kOk;
 }
 
-void append_ssl_request(std::string& out) { append_code(out, 8, kSslCode); }
+void append_ssl_request(std::string& out) {
+  append_code(out, 8, kSslCode);
+}
 
-void append_gss_request(std::string& out) { append_code(out, 8, kGssCode); }
+void append_gss_request(std::string& out) {
+  append_code(out, 8, kGssCode);
+}
 
 void append_cancel_request(std::string& out, std::int32_t pid, Bytes key) {
   append_code(out, static_cast<std::uint32_t>(12 + key.size()), kCancelCode);

@@ -42,27 +42,33 @@ struct StartupRequest {
   std::optional<Bytes> param(Bytes name) const;
 };
 
-// Reads one packet from the front of `in`; on kOk `consumed` is its size. Bytes behind an SSLRequest or GSSENCRequest
-// are the caller's to refuse (they were sent in plain text by someone who expects them to be encrypted).
-// kMalformed: a length out of bounds, a name without value, a missing or early terminator, a key out of bounds.
+// Reads one packet from the front of `in`; on kOk `consumed` is its size. Bytes behind an SSLRequest or
+// GSSENCRequest are the caller's to refuse (they were sent in plain text by someone who expects them to be
+// encrypted). kMalformed: a length out of bounds, a name without value, a missing or early terminator, a key
+// out of bounds.
 FrameStatus next_startup(Bytes in, StartupRequest& out, std::size_t& consumed);
 
-// A protocol option, not a setting. None is known in protocol 3.0: each is listed in NegotiateProtocolVersion.
-inline bool is_protocol_option(Bytes name) { return name.starts_with("_pq_."); }
+// A protocol option, not a setting. None is known in protocol 3.0: each is listed in
+// NegotiateProtocolVersion.
+inline bool is_protocol_option(Bytes name) {
+  return name.starts_with("_pq_.");
+}
 
 // A connection that begins with TLS, without SSLRequest (PostgreSQL 17's sslnegotiation=direct).
-inline bool begins_with_tls(Bytes in) { return !in.empty() && in.front() == 0x16; }
+inline bool begins_with_tls(Bytes in) {
+  return !in.empty() && in.front() == 0x16;
+}
 
 void append_ssl_request(std::string& out);
 void append_gss_request(std::string& out);
 void append_cancel_request(std::string& out, std::int32_t pid, Bytes key);
 void append_startup(std::string& out, int minor, std::span<const std::pair<Bytes, Bytes>> params);
 
-// Splits the value of the startup parameter `options` into settings, in order, as PostgreSQL splits it: words end at
-// white space, a backslash takes the next character as it is, `-c name=value`, `-cname=value` and `--name=value` set a
-// parameter, and `-` in a name stands for `_`. False for anything else (PostgreSQL's other switches included, such as
-// -e or -S): nothing is lost silently. Settings read until then stay in `out`.
-// https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNECT-OPTIONS
+// Splits the value of the startup parameter `options` into settings, in order, as PostgreSQL splits it: words
+// end at white space, a backslash takes the next character as it is, `-c name=value`, `-cname=value` and
+// `--name=value` set a parameter, and `-` in a name stands for `_`. False for anything else (PostgreSQL's
+// other switches included, such as -e or -S): nothing is lost silently. Settings read until then stay in
+// `out`. https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNECT-OPTIONS
 bool parse_options(Bytes options, std::vector<std::pair<std::string, std::string>>& out);
 
 }  // namespace howdah::pgwire

@@ -9,7 +9,8 @@ namespace howdah::pgwire {
 // The transaction status that ReadyForQuery carries.
 enum class TxStatus : char { kIdle = 'I', kInTransaction = 'T', kFailed = 'E' };
 
-// Format codes of parameters and columns. Others do not exist, but travel: PostgreSQL answers them with 22023.
+// Format codes of parameters and columns. Others do not exist, but travel: PostgreSQL answers them with
+// 22023.
 inline constexpr std::int16_t kTextFormat = 0;
 inline constexpr std::int16_t kBinaryFormat = 1;
 
@@ -61,13 +62,15 @@ inline constexpr char kRowDescription = 'T';
 }  // namespace be
 
 // Bounds on a message's length field (which counts itself but not the type byte), as PostgreSQL 15 sets them.
-inline constexpr std::uint32_t kMaxAuthLength = 65535;           // before authentication is done
-inline constexpr std::uint32_t kMaxSmallLength = 10000;          // messages that hold no more than a name
-inline constexpr std::uint32_t kMaxLargeLength = 0x3fffffff - 1; // one byte less than PostgreSQL can allocate
-inline constexpr std::uint32_t kMaxServerLength = 0x7fffffff;    // what a server sends is bounded by int32 only
+inline constexpr std::uint32_t kMaxAuthLength = 65535;   // before authentication is done
+inline constexpr std::uint32_t kMaxSmallLength = 10000;  // messages that hold no more than a name
+inline constexpr std::uint32_t kMaxLargeLength =
+    0x3fffffff - 1;                                            // one byte less than PostgreSQL can allocate
+inline constexpr std::uint32_t kMaxServerLength = 0x7fffffff;  // what a server sends is bounded by int32 only
 
 // The bound that PostgreSQL sets for a client's message of this type; 0 for a type that does not exist, which
-// PostgreSQL answers with FATAL 08P01.
+// PostgreSQL answers with FATAL 08P01 (so is 'p' once authentication is done). On a length out of bounds it
+// sends nothing, and closes.
 constexpr std::uint32_t max_frontend_length(char type) {
   switch (type) {
     case fe::kQuery:

@@ -19,9 +19,12 @@ bool reads(Bytes body) {
 
 const MessageCase kMessages[] = {
     {"Ok", "R\0\0\0\x08\0\0\0\0"sv, append_authentication_ok, reads<AuthKind::kOk>},
-    {"CleartextPassword", "R\0\0\0\x08\0\0\0\3"sv, append_authentication_cleartext, reads<AuthKind::kCleartext>},
+    {"CleartextPassword", "R\0\0\0\x08\0\0\0\3"sv, append_authentication_cleartext,
+     reads<AuthKind::kCleartext>},
     {"MD5Password", "R\0\0\0\x0c\0\0\0\5salt"sv,
-     [](std::string& out) { append_authentication_md5(out, {'s', 'a', 'l', 't'}); },
+     [](std::string& out) {
+       append_authentication_md5(out, {'s', 'a', 'l', 't'});
+     },
      [](Bytes body) {
        Authentication m;
        if (!decode(body, m)) return false;
@@ -40,12 +43,16 @@ const MessageCase kMessages[] = {
        return true;
      }},
     {"SASLContinue", "R\0\0\0\x0b\0\0\0\x0br=x"sv,
-     [](std::string& out) { append_authentication_sasl_continue(out, "r=x"); }, reads<AuthKind::kSaslContinue>, true, 4},
+     [](std::string& out) { append_authentication_sasl_continue(out, "r=x"); },
+     reads<AuthKind::kSaslContinue>, true, 4},
     {"SASLFinal", "R\0\0\0\x0b\0\0\0\x0cv=x"sv,
-     [](std::string& out) { append_authentication_sasl_final(out, "v=x"); }, reads<AuthKind::kSaslFinal>, true, 4},
+     [](std::string& out) { append_authentication_sasl_final(out, "v=x"); }, reads<AuthKind::kSaslFinal>,
+     true, 4},
 };
 
-TEST(Authentication, RequestsAreWrittenAndReadAsTheManualSays) { expect_table_holds(kMessages); }
+TEST(Authentication, RequestsAreWrittenAndReadAsTheManualSays) {
+  expect_table_holds(kMessages);
+}
 
 TEST(Authentication, KindsThatDoNotExistAreMalformed) {
   for (const std::int32_t kind : {1, 4, 13, -1, 1 << 30}) {

@@ -38,7 +38,8 @@ const MessageCase kMessages[] = {
        return reads<ReadyForQuery>(
            body, [](const ReadyForQuery& m) { EXPECT_EQ(m.status, TxStatus::kInTransaction); });
      }},
-    {"CommandComplete", "C\0\0\0\x0dSELECT 3\0"sv, [](std::string& out) { append_command_complete(out, "SELECT 3"); },
+    {"CommandComplete", "C\0\0\0\x0dSELECT 3\0"sv,
+     [](std::string& out) { append_command_complete(out, "SELECT 3"); },
      [](Bytes body) {
        return reads<CommandComplete>(body, [](const CommandComplete& m) { EXPECT_EQ(m.tag, "SELECT 3"); });
      }},
@@ -58,7 +59,8 @@ const MessageCase kMessages[] = {
          EXPECT_FALSE(RowDescription::next(rest, field));
        });
      }},
-    {"RowDescription without columns", "T\0\0\0\6\0\0"sv, [](std::string& out) { append_row_description(out, {}); },
+    {"RowDescription without columns", "T\0\0\0\6\0\0"sv,
+     [](std::string& out) { append_row_description(out, {}); },
      [](Bytes body) {
        return reads<RowDescription>(body, [](const RowDescription& m) { EXPECT_EQ(m.count, 0); });
      }},
@@ -67,7 +69,9 @@ const MessageCase kMessages[] = {
      [](Bytes body) {
        return reads<RowDescription>(body, [](const RowDescription& m) { EXPECT_EQ(m.count, 1); });
      }},
-    {"DataRow", "D\0\0\0\x13\0\3\0\0\0\1""1\xff\xff\xff\xff\0\0\0\0"sv,
+    {"DataRow",
+     "D\0\0\0\x13\0\3\0\0\0\1"
+     "1\xff\xff\xff\xff\0\0\0\0"sv,
      [](std::string& out) { append_data_row(out, kRow); },
      [](Bytes body) {
        return reads<DataRow>(body, [](const DataRow& m) {
@@ -124,13 +128,14 @@ const MessageCase kMessages[] = {
     {"FunctionCallResponse", "V\0\0\0\x09\0\0\0\1x"sv,
      [](std::string& out) { append_function_call_response(out, "x"); },
      [](Bytes body) {
-       return reads<FunctionCallResponse>(body,
-                                          [](const FunctionCallResponse& m) { EXPECT_EQ(m.value.bytes, "x"); });
+       return reads<FunctionCallResponse>(
+           body, [](const FunctionCallResponse& m) { EXPECT_EQ(m.value.bytes, "x"); });
      }},
     {"FunctionCallResponse of NULL", "V\0\0\0\x08\xff\xff\xff\xff"sv,
      [](std::string& out) { append_function_call_response(out, std::nullopt); },
      [](Bytes body) {
-       return reads<FunctionCallResponse>(body, [](const FunctionCallResponse& m) { EXPECT_TRUE(m.value.null); });
+       return reads<FunctionCallResponse>(body,
+                                          [](const FunctionCallResponse& m) { EXPECT_TRUE(m.value.null); });
      }},
     {.name = "BackendKeyData",
      .bytes = "K\0\0\0\x0c\0\0\1\0keys"sv,
@@ -143,13 +148,15 @@ const MessageCase kMessages[] = {
      .needed = 8},
 };
 
-TEST(Backend, MessagesAreWrittenAndReadAsTheManualSays) { expect_table_holds(kMessages); }
+TEST(Backend, MessagesAreWrittenAndReadAsTheManualSays) {
+  expect_table_holds(kMessages);
+}
 
 TEST(Backend, MessagesWithoutBodyAreWrittenAsTheManualSays) {
   const std::pair<Bytes, void (*)(std::string&)> cases[] = {
-      {"1\0\0\0\4"sv, append_parse_complete},  {"2\0\0\0\4"sv, append_bind_complete},
-      {"3\0\0\0\4"sv, append_close_complete},  {"I\0\0\0\4"sv, append_empty_query},
-      {"n\0\0\0\4"sv, append_no_data},         {"s\0\0\0\4"sv, append_portal_suspended},
+      {"1\0\0\0\4"sv, append_parse_complete}, {"2\0\0\0\4"sv, append_bind_complete},
+      {"3\0\0\0\4"sv, append_close_complete}, {"I\0\0\0\4"sv, append_empty_query},
+      {"n\0\0\0\4"sv, append_no_data},        {"s\0\0\0\4"sv, append_portal_suspended},
   };
   for (const auto& [bytes, append] : cases) {
     std::string out;
@@ -189,9 +196,17 @@ TEST(Backend, CountsBeyondTheBodyAreMalformed) {
 
 TEST(Backend, RowCountsAreReadFromTheTag) {
   const std::pair<Bytes, std::uint64_t> cases[] = {
-      {"INSERT 0 5", 5}, {"SELECT 0", 0},     {"UPDATE 12", 12}, {"COPY 18446744073709551615", UINT64_MAX},
-      {"BEGIN", 0},      {"CREATE TABLE", 0}, {"", 0},           {"SELECT ", 0},
-      {"SELECT 5x", 0},  {"SELECT -5", 0},    {"SELECT 99999999999999999999", 0},
+      {"INSERT 0 5", 5},
+      {"SELECT 0", 0},
+      {"UPDATE 12", 12},
+      {"COPY 18446744073709551615", UINT64_MAX},
+      {"BEGIN", 0},
+      {"CREATE TABLE", 0},
+      {"", 0},
+      {"SELECT ", 0},
+      {"SELECT 5x", 0},
+      {"SELECT -5", 0},
+      {"SELECT 99999999999999999999", 0},
   };
   for (const auto& [tag, rows] : cases) EXPECT_EQ(affected_rows(tag), rows) << tag;
 }

@@ -44,7 +44,8 @@ TEST(ErrorFields, AllSurviveTheRoundTrip) {
 
 TEST(ErrorFields, AreNeverReadFromATruncatedMessage) {
   for (std::size_t size = 0; size < kServerError.size(); ++size) {
-    const std::vector<char> copy(kServerError.begin(), kServerError.begin() + static_cast<std::ptrdiff_t>(size));
+    const std::vector<char> copy(kServerError.begin(),
+                                 kServerError.begin() + static_cast<std::ptrdiff_t>(size));
     ErrorFields fields;
     EXPECT_FALSE(decode(Bytes(copy.data(), copy.size()), fields)) << size;
   }

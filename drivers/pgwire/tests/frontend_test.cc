@@ -69,7 +69,9 @@ const MessageCase kMessages[] = {
        EXPECT_TRUE(m.formats.fits(7));
        return true;
      }},
-    {"Bind, one format for all", "B\0\0\0\x21p\0s1\0\0\1\0\1\0\3\0\0\0\2""12\xff\xff\xff\xff\0\0\0\0\0\1\0\1"sv,
+    {"Bind, one format for all",
+     "B\0\0\0\x21p\0s1\0\0\1\0\1\0\3\0\0\0\2"
+     "12\xff\xff\xff\xff\0\0\0\0\0\1\0\1"sv,
      [](std::string& out) { append_bind(out, "p", "s1", kBinary, kThreeParams, kBinary); },
      [](Bytes body) {
        BindMessage m;
@@ -86,7 +88,9 @@ const MessageCase kMessages[] = {
        EXPECT_EQ(m.result_formats.of(9), kBinaryFormat);
        return true;
      }},
-    {"Bind, a format each", "B\0\0\0\x20\0\0\0\3\0\0\0\1\0\0\0\3\0\0\0\2""12\xff\xff\xff\xff\0\0\0\0\0\0"sv,
+    {"Bind, a format each",
+     "B\0\0\0\x20\0\0\0\3\0\0\0\1\0\0\0\3\0\0\0\2"
+     "12\xff\xff\xff\xff\0\0\0\0\0\0"sv,
      [](std::string& out) { append_bind(out, "", "", kEach, kThreeParams, {}); },
      [](Bytes body) {
        BindMessage m;
@@ -98,7 +102,8 @@ const MessageCase kMessages[] = {
        EXPECT_FALSE(m.formats.fits(2));
        return true;
      }},
-    {"Describe of a statement", "D\0\0\0\x08Ss1\0"sv, [](std::string& out) { append_describe(out, 'S', "s1"); },
+    {"Describe of a statement", "D\0\0\0\x08Ss1\0"sv,
+     [](std::string& out) { append_describe(out, 'S', "s1"); },
      [](Bytes body) {
        DescribeMessage m;
        if (!decode(body, m)) return false;
@@ -122,15 +127,17 @@ const MessageCase kMessages[] = {
        EXPECT_EQ(m.max_rows, 256);
        return true;
      }},
-    {"CopyFail", "f\0\0\0\x08" "why\0"sv, [](std::string& out) { append_copy_fail(out, "why"); },
+    {"CopyFail",
+     "f\0\0\0\x08"
+     "why\0"sv,
+     [](std::string& out) { append_copy_fail(out, "why"); },
      [](Bytes body) {
        CopyFailMessage m;
        if (!decode(body, m)) return false;
        EXPECT_EQ(m.message, "why");
        return true;
      }},
-    {"FunctionCall", "F\0\0\0\x19\0\0\4\0\0\1\0\1\0\2\0\0\0\1x\xff\xff\xff\xff\0\1"sv,
-     nullptr,
+    {"FunctionCall", "F\0\0\0\x19\0\0\4\0\0\1\0\1\0\2\0\0\0\1x\xff\xff\xff\xff\0\1"sv, nullptr,
      [](Bytes body) {
        FunctionCallMessage m;
        if (!decode(body, m)) return false;
@@ -166,7 +173,9 @@ const MessageCase kMessages[] = {
      }},
 };
 
-TEST(Frontend, MessagesAreWrittenAndReadAsTheManualSays) { expect_table_holds(kMessages); }
+TEST(Frontend, MessagesAreWrittenAndReadAsTheManualSays) {
+  expect_table_holds(kMessages);
+}
 
 TEST(Frontend, MessagesWithoutShapeAreWrittenAsTheManualSays) {
   const std::pair<Bytes, void (*)(std::string&)> cases[] = {

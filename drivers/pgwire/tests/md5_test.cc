@@ -22,7 +22,8 @@ TEST(Md5, ResponsesFollowTheManualsFormula) {
 TEST(Md5, OnlyTheRightResponsePasses) {
   const std::string verifier = md5_verifier("app", "secret");
   EXPECT_TRUE(check_md5_response(verifier, kSalt, md5_password("app", "secret", kSalt)));
-  EXPECT_FALSE(check_md5_response(verifier, kSalt, md5_password("app", "secret", {'\x01', '\x00', '\xff', 't'})));
+  EXPECT_FALSE(
+      check_md5_response(verifier, kSalt, md5_password("app", "secret", {'\x01', '\x00', '\xff', 't'})));
   EXPECT_FALSE(check_md5_response(verifier, kSalt, md5_password("app", "Secret", kSalt)));
   EXPECT_FALSE(check_md5_response(verifier, kSalt, md5_password("other", "secret", kSalt)));
   EXPECT_FALSE(check_md5_response(verifier, kSalt, verifier));
@@ -30,8 +31,9 @@ TEST(Md5, OnlyTheRightResponsePasses) {
 }
 
 TEST(Md5, WhatIsNoVerifierFitsNothing) {
-  for (const Bytes text : {"", "secret", "md5", "md5d41d8cd98f00b204e9800998ecf8427", "MD5d41d8cd98f00b204e9800998ecf8427e",
-                           "md5D41D8CD98F00B204E9800998ECF8427E", "md5d41d8cd98f00b204e9800998ecf8427e0"}) {
+  for (const Bytes text :
+       {"", "secret", "md5", "md5d41d8cd98f00b204e9800998ecf8427", "MD5d41d8cd98f00b204e9800998ecf8427e",
+        "md5D41D8CD98F00B204E9800998ECF8427E", "md5d41d8cd98f00b204e9800998ecf8427e0"}) {
     EXPECT_FALSE(is_md5_verifier(text)) << text;
     EXPECT_EQ(md5_response(text, kSalt), "") << text;
     EXPECT_FALSE(check_md5_response(text, kSalt, "")) << text;

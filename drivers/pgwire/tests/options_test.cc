@@ -35,8 +35,8 @@ TEST(Options, AreSplitAsPostgresqlSplitsThem) {
 }
 
 TEST(Options, OfAnyOtherKindAreRefused) {
-  for (const char* text : {"-c", "-c a", "--a", "-ca", "-c =x", "--=x", "-e", "-S 1000", "x", "a=b", "-", "-c a=b x",
-                           "-- a=b", "-C a=b", "-c -c a=b", "\\"}) {
+  for (const char* text : {"-c", "-c a", "--a", "-ca", "-c =x", "--=x", "-e", "-S 1000", "x", "a=b", "-",
+                           "-c a=b x", "-- a=b", "-C a=b", "-c -c a=b", "\\"}) {
     Settings settings;
     EXPECT_FALSE(parse_options(text, settings)) << text;
   }

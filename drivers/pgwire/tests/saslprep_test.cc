@@ -7,8 +7,8 @@
 namespace howdah::pgwire {
 namespace {
 
-// SELECT rolpassword FROM pg_authid on PostgreSQL 15 after CREATE ROLE ... PASSWORD in UTF-8: characters that are
-// mapped, that stay, that are prohibited, and passwords of which nothing is left.
+// SELECT rolpassword FROM pg_authid on PostgreSQL 15 after CREATE ROLE ... PASSWORD in UTF-8: characters that
+// are mapped, that stay, that are prohibited, and passwords of which nothing is left.
 const std::pair<Bytes, Bytes> kStored[] = {
     {"p\xc2\xa0ss",
      "SCRAM-SHA-256$4096:/+JebEpjCiDwMDTdkpk3hw==$H0zmuzZI25RWSJ0kHj475YJzmquebB3T3XvO+lEg5wI=:"
@@ -34,10 +34,13 @@ const std::pair<Bytes, Bytes> kStored[] = {
     {"\xd0\xb4\xf0\x9f\x98\x80",
      "SCRAM-SHA-256$4096:lQ1P+xVJXFg8b9v2yL8h7w==$rWSDj7S9pNjYx2goEMjI+B1zfEUp8OJymqyky+Y7G3g=:"
      "xfRzBUEibn9MMRqMcaGn4wcn56DVm6au0aZqfjIRTTw="},
-    {"a\xe2\x80\x8d" "b\xe2\x80\xaf" "c",
+    {"a\xe2\x80\x8d"
+     "b\xe2\x80\xaf"
+     "c",
      "SCRAM-SHA-256$4096:8iuNx65F1TscFq1hi7annw==$wT+HDGX3nBNMB7E5kJgjcyOzMug/GcHoH807R7UpKtk=:"
      "Ikc7snDXDfsXxlP1DJvFxWvEmGgtNSDoRWQ0uxP/CNs="},
-    {"a\xe2\x81\xa0\xc2\xad" "b",
+    {"a\xe2\x81\xa0\xc2\xad"
+     "b",
      "SCRAM-SHA-256$4096:kKDMA4lNG7tiS4WV5pfp7w==$dzpIttGSf1+TrwXknurz1mID7uAWGkW8Pit7dnjn64I=:"
      "mfcTdZ8iQPB4YQsP/+ioDb8ZUgcatzpw0zxwxi7WOfU="},
     {"\xc2\xa0\xc2\xa0",
@@ -69,9 +72,9 @@ TEST(Saslprep, MapsSpacesAndDropsWhatDoesNotShow) {
 }
 
 TEST(Saslprep, LeavesWhatIsNotUtf8AsItIs) {
-  for (const Bytes password :
-       {"a\xc2\xa0\xff", "\xc2\xa0\xc2", "\xc2\xa0\xc0\x80", "\xc2\xa0\xe0\x80\x80", "\xc2\xa0\xed\xa0\x80",
-        "\xc2\xa0\xf0\x80\x80\x80", "\xc2\xa0\xf4\x90\x80\x80", "\xc2\xa0\xe2\x82", "\xc2\xa0\xc3z", "\xc2\xa0\x80"}) {
+  for (const Bytes password : {"a\xc2\xa0\xff", "\xc2\xa0\xc2", "\xc2\xa0\xc0\x80", "\xc2\xa0\xe0\x80\x80",
+                               "\xc2\xa0\xed\xa0\x80", "\xc2\xa0\xf0\x80\x80\x80", "\xc2\xa0\xf4\x90\x80\x80",
+                               "\xc2\xa0\xe2\x82", "\xc2\xa0\xc3z", "\xc2\xa0\x80"}) {
     EXPECT_EQ(saslprep(password), password);
     EXPECT_TRUE(saslprep_is_exact(password));
   }

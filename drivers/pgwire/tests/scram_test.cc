@@ -27,7 +27,9 @@ const ScramVerifier& verifier() {
   return made;
 }
 
-ScramServer::Settings server_settings() { return {.verifier = verifier(), .nonce = kServerNonce}; }
+ScramServer::Settings server_settings() {
+  return {.verifier = verifier(), .nonce = kServerNonce};
+}
 
 // Runs a whole login between the two machines; the error of whichever refuses first.
 Result<void> login(ScramClient& client, ScramServer& server) {
@@ -50,7 +52,9 @@ TEST(ScramClient, SpeaksTheRfcsExchange) {
   ScramClient client(client_settings());
   EXPECT_EQ(client.first(), kClientFirst);
   EXPECT_EQ(client.on_continue(kServerFirst).value(), kClientFinal);
+  EXPECT_FALSE(client.done());
   EXPECT_TRUE(client.on_final(kServerFinal));
+  EXPECT_TRUE(client.done());
 }
 
 TEST(ScramServer, SpeaksTheRfcsExchange) {
@@ -60,7 +64,8 @@ TEST(ScramServer, SpeaksTheRfcsExchange) {
 }
 
 TEST(ScramClient, RefusesAServerThatDoesNotKnowThePassword) {
-  for (const char* final : {"v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "v=6rriTRBi", "v=", "e=other-error"}) {
+  for (const char* final :
+       {"v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "v=6rriTRBi", "v=", "e=other-error"}) {
     ScramClient client(client_settings());
     client.first();
     ASSERT_TRUE(client.on_continue(kServerFirst));
@@ -74,7 +79,7 @@ TEST(ScramClient, RefusesMessagesOutOfShape) {
   for (const char* first : {
            "",
            "x",
-           "r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",      // adds nothing to our nonce
+           "r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",  // adds nothing to our nonce
            "r=somebodyElsesNonce,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
            "r=rOprNGfwEbeRWgbNEkqO\x01,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
            "r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096",
@@ -98,8 +103,8 @@ TEST(ScramClient, RefusesMessagesOutOfShape) {
 TEST(ScramServer, RefusesFirstMessagesOutOfShape) {
   using namespace std::string_view_literals;
   for (const Bytes first : {
-           ""sv, "n"sv, "n,"sv, "n,,"sv, "x,,n=,r=abc"sv, "n,,n=user"sv, "n,,r=abc"sv, "n,,n=,r="sv, "n,,n=,r=a b"sv,
-           "n,,n=,r=\xc3\xa4"sv, "n,,n=,r=abc,1=x"sv, "n,,n=,r=abc,x"sv, "n,,n=,r=abc\0"sv,
+           ""sv, "n"sv, "n,"sv, "n,,"sv, "x,,n=,r=abc"sv, "n,,n=user"sv, "n,,r=abc"sv, "n,,n=,r="sv,
+           "n,,n=,r=a b"sv, "n,,n=,r=\xc3\xa4"sv, "n,,n=,r=abc,1=x"sv, "n,,n=,r=abc,x"sv, "n,,n=,r=abc\0"sv,
            "p=tls-server-end-point,,n=,r=abc"sv,  // binding without the mechanism for it
        }) {
     ScramServer server(server_settings());

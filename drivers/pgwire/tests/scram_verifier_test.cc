@@ -32,7 +32,8 @@ TEST(ScramVerifier, IsNotReadFromAnythingElse) {
        {stored + "=", stored + ":", " " + stored, "SCRAM-SHA-1$4096:" + tail, "SCRAM-SHA-256$0:" + tail,
         "SCRAM-SHA-256$-1:" + tail, "SCRAM-SHA-256$1000001:" + tail, "SCRAM-SHA-256$99999999999:" + tail,
         "SCRAM-SHA-256$x:" + tail, "SCRAM-SHA-256$4096::$" + tail.substr(tail.find('$') + 1),
-        "SCRAM-SHA-256$4096:$" + tail.substr(tail.find('$') + 1), std::string("md56a422f785c9e20873908ce25d1736ae2")}) {
+        "SCRAM-SHA-256$4096:$" + tail.substr(tail.find('$') + 1),
+        std::string("md56a422f785c9e20873908ce25d1736ae2")}) {
     EXPECT_FALSE(ScramVerifier::parse(text)) << text;
   }
 }

@@ -36,14 +36,35 @@ std::vector<Case> cases() {
   return {
       {"SSLRequest", std::string("\0\0\0\x08\x04\xd2\x16\x2f"sv), Kind::kSsl, 1234, 5679},
       {"GSSENCRequest", std::string("\0\0\0\x08\x04\xd2\x16\x30"sv), Kind::kGss, 1234, 5680},
-      {"CancelRequest", std::string("\0\0\0\x10\x04\xd2\x16\x2e\0\0\1\2keys"sv), Kind::kCancel, 1234, 5678, {}, 258, "keys"},
-      {"CancelRequest with a long key", packet("\x04\xd2\x16\x2e\xff\xff\xff\xff"s + kLongKey), Kind::kCancel, 1234,
-       5678, {}, -1, kLongKey},
-      {"StartupMessage", packet("\0\3\0\0user\0app\0database\0bank\0\0"sv), Kind::kStartup, 3, 0,
+      {"CancelRequest",
+       std::string("\0\0\0\x10\x04\xd2\x16\x2e\0\0\1\2keys"sv),
+       Kind::kCancel,
+       1234,
+       5678,
+       {},
+       258,
+       "keys"},
+      {"CancelRequest with a long key",
+       packet("\x04\xd2\x16\x2e\xff\xff\xff\xff"s + kLongKey),
+       Kind::kCancel,
+       1234,
+       5678,
+       {},
+       -1,
+       kLongKey},
+      {"StartupMessage",
+       packet("\0\3\0\0user\0app\0database\0bank\0\0"sv),
+       Kind::kStartup,
+       3,
+       0,
        {{"user", "app"}, {"database", "bank"}}},
       {"no parameters", packet("\0\3\0\0\0"sv), Kind::kStartup, 3, 0},
       {"empty value", packet("\0\3\0\0user\0\0\0"sv), Kind::kStartup, 3, 0, {{"user", ""}}},
-      {"3.2 with a protocol option", packet("\0\3\0\2user\0app\0_pq_.x\0y\0\0"sv), Kind::kStartup, 3, 2,
+      {"3.2 with a protocol option",
+       packet("\0\3\0\2user\0app\0_pq_.x\0y\0\0"sv),
+       Kind::kStartup,
+       3,
+       2,
        {{"user", "app"}, {"_pq_.x", "y"}}},
       {"2.0", packet("\0\2\0\0anything"sv), Kind::kStartup, 2, 0},
       {"a version nobody speaks", packet("\0\x63\0\1"sv), Kind::kStartup, 99, 1},
@@ -57,7 +78,8 @@ TEST(Startup, ReadsEveryPacketOnlyWhenItIsComplete) {
     std::size_t consumed = 0;
     std::vector<char> storage;
     for (std::size_t size = 0; size < c.bytes.size(); ++size) {
-      EXPECT_EQ(parse_copy(Bytes(c.bytes).substr(0, size), request, consumed, storage), FrameStatus::kNeedMore);
+      EXPECT_EQ(parse_copy(Bytes(c.bytes).substr(0, size), request, consumed, storage),
+                FrameStatus::kNeedMore);
     }
     ASSERT_EQ(parse_copy(c.bytes + "more", request, consumed, storage), FrameStatus::kOk);
     EXPECT_EQ(consumed, c.bytes.size());
