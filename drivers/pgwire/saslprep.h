@@ -5,8 +5,8 @@
 // left) is used as it is, so nothing is refused.
 //
 // Not done: Unicode normalization (NFKC) and the rules for right-to-left text. A password that is not in NFKC
-// already (combining accents, ligatures, full-width letters, superscripts) or that mixes right-to-left letters
-// with characters mapped above gives keys that differ from PostgreSQL's, so that login fails.
+// already (combining accents, ligatures, full-width letters, superscripts) or that mixes right-to-left
+// letters with characters mapped above gives keys that differ from PostgreSQL's, so that login fails.
 // saslprep_is_exact tells; a SCRAM verifier in place of the password always works.
 #pragma once
 

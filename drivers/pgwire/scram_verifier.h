@@ -17,10 +17,10 @@
 namespace howdah::pgwire {
 
 inline constexpr int kScramDefaultIterations = 4096;
-// PBKDF2 blocks the thread, so a peer may not ask for more than this (about a third of a second).
+// PBKDF2 blocks the thread, so a peer may not ask for more than this (0.4 seconds).
 inline constexpr int kScramMaxIterations = 1'000'000;
 
-// Costs iterations * 0.3 microseconds: derive once per (password, salt, iterations) and keep.
+// Costs iterations * 0.4 microseconds: derive once per (password, salt, iterations) and keep.
 struct ScramKeys {
   int iterations = 0;
   std::string salt;  // raw bytes
