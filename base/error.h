@@ -31,6 +31,7 @@ enum class ErrorCode : std::uint8_t {
   kDuplicateStatement,     // prepared statement name exists
   kUnknownStatement,       // prepared statement name does not exist
   kUnknownCursor,          // portal or cursor does not exist
+  kDuplicateCursor,        // portal or cursor exists
   kUnknownSavepoint,       // savepoint does not exist
   kReadOnlyTransaction,    // write inside a READ ONLY transaction
   kSerializationFailure,   // a distributed transaction had to abort: safe to repeat

@@ -32,6 +32,8 @@ template <class Owner>
 struct Owed {
   OwedKind kind = OwedKind::kQuery;
   bool forward = true;        // hand the reply's messages to the owner's client
+  bool forward_error = true;  // hand an ErrorResponse to the client even when other messages are not
+  bool forward_ready = true;  // hand on ReadyForQuery, too (only with `forward`)
   char fabricated = 0;        // kFabricated: type of the five-byte message to hand out
   std::uint16_t effect = 0;   // the owner's own note, handed back with the completion
   Owner owner{};

@@ -1,0 +1,55 @@
+// What a worker holds per database, and per user of it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/config/config.h"
+#include "proxy/control/database_state.h"
+#include "proxy/core/pool.h"
+
+namespace howdah::proxy {
+
+// The worker's view of a database: the latest snapshot, taken again only when its version moved.
+class DatabaseView {
+ public:
+  DatabaseView(const config::Database& config, std::shared_ptr<const control::DatabaseState> state)
+      : config_(&config), state_(std::move(state)) {
+    refresh();
+  }
+
+  // Cheap: one atomic load when nothing changed.
+  void refresh() {
+    if (state_ == nullptr || version_ == state_->version()) return;
+    version_ = state_->version();
+    snapshot_ = state_->snapshot();
+  }
+  const config::Database& config() const { return *config_; }
+  void set_config(const config::Database& config) { config_ = &config; }
+  const control::DatabaseSnapshot& snapshot() const { return *snapshot_; }
+  const control::HealthTable* health() const { return state_ == nullptr ? nullptr : &state_->health(); }
+  std::uint64_t version() const { return version_; }
+  bool sharded() const { return config_->shards.size() > 1; }
+
+ private:
+  const config::Database* config_;
+  std::shared_ptr<const control::DatabaseState> state_;
+  std::shared_ptr<const control::DatabaseSnapshot> snapshot_;
+  std::uint64_t version_ = 0;
+};
+
+// The pools of one (database, user) on one worker, by ServerId.
+struct UserPools {
+  DatabaseView* database = nullptr;
+  const config::User* user = nullptr;
+  std::vector<std::unique_ptr<Pool>> by_server;
+  std::vector<ServerId> primaries;               // by shard
+  std::vector<std::vector<ServerId>> replicas;   // by shard
+  std::uint32_t next_replica = 0;                // round robin start
+  std::string default_search_path;               // of the login role, as the first connection told
+
+  Pool& pool(ServerId server) { return *by_server[server.value()]; }
+};
+
+}  // namespace howdah::proxy

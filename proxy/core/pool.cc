@@ -1,0 +1,226 @@
+#include "proxy/core/pool.h"
+
+#include <algorithm>
+
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+namespace {
+
+std::int64_t nanoseconds(SteadyTime time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+// A server that is starting up or out of slots will take the login later; others will not.
+bool worth_waiting(const Error& reason) { return reason.code == ErrorCode::kTooManyClients; }
+
+}  // namespace
+
+Pool::Pool(Worker& worker, ServerTarget target, std::shared_ptr<Budget> budget)
+    : worker_(worker), target_(std::move(target)), budget_(std::move(budget)) {
+  budget_->pools[worker_.index()].store(this);
+}
+
+Pool::~Pool() {
+  budget_->pools[worker_.index()].store(nullptr);
+  budget_->used.fetch_sub(static_cast<std::uint32_t>(conns_.size()));
+}
+
+ServerConn* Pool::acquire(PoolWaiter& waiter) {
+  if (!idle_.empty() && waiters_.empty()) {
+    ServerConn* conn = idle_.back();
+    idle_.pop_back();
+    return conn;
+  }
+  waiter.waiting_in = this;
+  waiter.waiting_since = worker_.reactor().now();
+  waiters_.push_back(&waiter);
+  publish_wait();
+  if (connecting_ < waiters_.size()) {
+    if (budget_->try_take()) {
+      start_connection();
+    } else {
+      // Others may hold idle connections of this budget.
+      for (std::size_t i = 0; i < worker_.count(); ++i) {
+        if (i != worker_.index()) worker_.post_to(i, [budget = budget_, i] {
+          if (Pool* other = budget->pools[i].load()) other->feed_others();
+        });
+      }
+    }
+  }
+  return nullptr;
+}
+
+void Pool::give_up(PoolWaiter& waiter) {
+  if (waiter.waiting_in != this) return;
+  waiter.waiting_in = nullptr;
+  std::erase(waiters_, &waiter);
+  publish_wait();
+}
+
+void Pool::publish_wait() {
+  auto& mine = budget_->oldest_wait[worker_.index()];
+  const std::int64_t now = waiters_.empty() ? 0 : nanoseconds(waiters_.front()->waiting_since);
+  const std::int64_t before = mine.exchange(now);
+  if ((before == 0) != (now == 0)) now == 0 ? budget_->hungry.fetch_sub(1) : budget_->hungry.fetch_add(1);
+}
+
+void Pool::grant(ServerConn& conn) {
+  PoolWaiter* waiter = waiters_.front();
+  waiters_.pop_front();
+  waiter->waiting_in = nullptr;
+  publish_wait();
+  conn.set_state(ServerConn::State::kLinked);
+  waiter->on_pool(&conn, nullptr);
+}
+
+void Pool::release(ServerConn& conn) {
+  conn.unlink();
+  const auto now = worker_.reactor().now();
+  const bool old = target_.lifetime.count() > 0 && now - conn.created > target_.lifetime;
+  if (!conn.clean() || old || worker_.draining()) {
+    if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);
+    return forget(conn);
+  }
+  conn.set_state(ServerConn::State::kIdle);
+  conn.last_used = now;
+  if (feed_hungriest(conn)) return;
+  if (!waiters_.empty()) return grant(conn);
+  idle_.push_back(&conn);
+}
+
+// Hands `conn` to another worker whose first client waits longer than ours.
+bool Pool::feed_hungriest(ServerConn& conn) {
+  if (budget_->hungry.load(std::memory_order_relaxed) == 0) return false;
+  std::size_t hungriest = worker_.index();
+  std::int64_t since = waiters_.empty() ? INT64_MAX : nanoseconds(waiters_.front()->waiting_since);
+  for (std::size_t i = 0; i < worker_.count(); ++i) {
+    const auto theirs = budget_->oldest_wait[i].load(std::memory_order_relaxed);
+    if (i != worker_.index() && theirs != 0 && theirs < since) {
+      hungriest = i;
+      since = theirs;
+    }
+  }
+  if (hungriest == worker_.index()) return false;
+  std::shared_ptr<ServerConn> moved = take(conn);
+  moved->detach();
+  worker_.post_to(hungriest, [budget = budget_, hungriest, moved] {
+    Pool* pool = budget->pools[hungriest].load();
+    if (pool != nullptr) {
+      pool->adopt(moved);
+    } else {
+      budget->used.fetch_sub(1);
+    }
+  });
+  return true;
+}
+
+void Pool::adopt(std::shared_ptr<ServerConn> conn) {
+  ServerConn& adopted = *conn;
+  conns_.push_back(std::move(conn));
+  adopted.set_state(ServerConn::State::kIdle);
+  adopted.attach(*this, worker_.reactor());
+  if (adopted.lost()) return;
+  if (!waiters_.empty()) return grant(adopted);
+  if (feed_hungriest(adopted)) return;
+  idle_.push_back(&adopted);
+}
+
+void Pool::feed_others() {
+  while (!idle_.empty() && waiters_.empty()) {
+    ServerConn* conn = idle_.front();
+    idle_.erase(idle_.begin());
+    if (!feed_hungriest(*conn)) {
+      idle_.push_back(conn);
+      return;
+    }
+    // One connection per call: the worker that waits asks again for each further client.
+    return;
+  }
+}
+
+void Pool::retry() {
+  if (connecting_ < waiters_.size() && budget_->try_take()) start_connection();
+}
+
+void Pool::start_connection() {
+  auto conn = std::make_shared<ServerConn>(*this, worker_.reactor());
+  conn->id = worker_.next_server_id();
+  conns_.push_back(conn);
+  ++connecting_;
+  ++counters.connects;
+  conn->connect();
+}
+
+void Pool::on_connected(ServerConn& conn) {
+  --connecting_;
+  if (feed_hungriest(conn)) return;
+  if (!waiters_.empty()) return grant(conn);
+  idle_.push_back(&conn);
+}
+
+void Pool::on_lost(ServerConn& conn, ServerConn::State before) {
+  const Error reason = conn.lost_reason();
+  if (before == ServerConn::State::kIdle) std::erase(idle_, &conn);
+  if (before == ServerConn::State::kConnecting) {
+    --connecting_;
+    ++counters.failures;
+  }
+  forget(conn);
+  if (before != ServerConn::State::kConnecting || waiters_.empty()) return;
+  if (worth_waiting(reason)) {
+    // Whoever waits is served by the connections that exist, or gives up at its own timeout.
+    return worker_.retry_later(*this);
+  }
+  std::deque<PoolWaiter*> failed;
+  failed.swap(waiters_);
+  publish_wait();
+  for (PoolWaiter* waiter : failed) {
+    waiter->waiting_in = nullptr;
+    waiter->on_pool(nullptr, &reason);
+  }
+}
+
+std::shared_ptr<ServerConn> Pool::take(ServerConn& conn) {
+  auto at = std::find_if(conns_.begin(), conns_.end(), [&](const auto& owned) { return owned.get() == &conn; });
+  std::shared_ptr<ServerConn> taken = std::move(*at);
+  *at = std::move(conns_.back());
+  conns_.pop_back();
+  return taken;
+}
+
+// Out of the pool and closed; destroyed once no call of its own is on the stack.
+void Pool::forget(ServerConn& conn) {
+  worker_.bury(take(conn));
+  budget_->used.fetch_sub(1);
+  if (!waiters_.empty()) retry();
+  if (budget_->hungry.load(std::memory_order_relaxed) == 0) return;
+  for (std::size_t i = 0; i < worker_.count(); ++i) {
+    if (i == worker_.index() || budget_->oldest_wait[i].load(std::memory_order_relaxed) == 0) continue;
+    worker_.post_to(i, [budget = budget_, i] {
+      if (Pool* other = budget->pools[i].load()) other->retry();
+    });
+  }
+}
+
+void Pool::sweep(SteadyTime now, bool everything) {
+  std::vector<ServerConn*> old;
+  for (ServerConn* conn : idle_) {
+    const bool idle_long = target_.idle_timeout.count() > 0 && now - conn->last_used > target_.idle_timeout;
+    const bool lived_long = target_.lifetime.count() > 0 && now - conn->created > target_.lifetime;
+    if (everything || idle_long || lived_long) old.push_back(conn);
+  }
+  for (ServerConn* conn : old) {
+    std::erase(idle_, conn);
+    forget(*conn);
+  }
+}
+
+void Pool::reconfigure(const ServerTarget& target) {
+  const bool elsewhere = target.password != target_.password;
+  target_ = target;
+  if (elsewhere) scram_keys.reset();
+}
+
+}  // namespace howdah::proxy

@@ -1,0 +1,144 @@
+// The server connections of one worker to one server as one user, and the clients that wait for one.
+// The limit on their number spans all workers: a Budget. A worker whose clients wait while the budget is spent is
+// handed idle connections by the others, longest waiter first.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "drivers/net/reactor.h"
+#include "drivers/pgwire/scram_verifier.h"
+#include "proxy/core/server_conn.h"
+
+namespace howdah::proxy {
+
+class Worker;
+class Pool;
+
+inline constexpr std::size_t kMaxWorkers = 64;
+
+// Where and as whom a pool's connections log in.
+struct ServerTarget {
+  std::string host;  // numeric, or a unix socket's folder
+  std::uint16_t port = 5432;
+  std::string database;
+  std::string user;
+  std::string password;
+  ServerId server;
+  ShardId shard;
+  bool replica = false;
+  std::string cluster;     // with several shards: howdah.stamp is called with these
+  std::string shard_name;
+  std::string proxy_name;
+  bool stamp = false;
+  milliseconds connect_timeout{5'000};
+  seconds idle_timeout{600};
+  seconds lifetime{3'600};
+  std::string describe() const { return host + ":" + std::to_string(port); }
+};
+
+// Shared by the pools of all workers for one (database, user, server). Atomics only.
+struct Budget {
+  explicit Budget(std::uint32_t limit_) : limit(limit_) {
+    for (auto& time : oldest_wait) time.store(0, std::memory_order_relaxed);
+  }
+  std::atomic<std::uint32_t> used{0};
+  std::atomic<std::uint32_t> limit;
+  std::atomic<std::uint32_t> hungry{0};  // workers with waiting clients
+  // Steady nanoseconds since when the first client of that worker waits; 0: none waits.
+  std::array<std::atomic<std::int64_t>, kMaxWorkers> oldest_wait;
+  std::array<std::atomic<Pool*>, kMaxWorkers> pools{};
+
+  bool try_take() {
+    auto now = used.load(std::memory_order_relaxed);
+    while (now < limit.load(std::memory_order_relaxed)) {
+      if (used.compare_exchange_weak(now, now + 1)) return true;
+    }
+    return false;
+  }
+};
+
+// A client waiting for a server connection. Embedded in the session; told exactly once, unless it gives up.
+class PoolWaiter {
+ public:
+  // `granted` is already linked out of the pool; or null, with the reason.
+  virtual void on_pool(ServerConn* granted, const Error* reason) = 0;
+
+  Pool* waiting_in = nullptr;
+  SteadyTime waiting_since;
+
+ protected:
+  ~PoolWaiter() = default;
+};
+
+class Pool {
+ public:
+  Pool(Worker& worker, ServerTarget target, std::shared_ptr<Budget> budget);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // A connection at once, or null and `waiter` stands in the queue.
+  ServerConn* acquire(PoolWaiter& waiter);
+  void give_up(PoolWaiter& waiter);
+  // The session is done with it. Anything but a clean, young connection is closed.
+  void release(ServerConn& conn);
+
+  // From ServerConn.
+  void on_connected(ServerConn& conn);
+  void on_lost(ServerConn& conn, ServerConn::State before);
+
+  // On this worker's thread: another worker's clients wait, or room came into the budget.
+  void feed_others();
+  void retry();
+  void adopt(std::shared_ptr<ServerConn> conn);
+
+  // Closes connections idle or alive for too long, and all idle ones with `everything`.
+  void sweep(SteadyTime now, bool everything);
+  void reconfigure(const ServerTarget& target);
+
+  const ServerTarget& target() const { return target_; }
+  Worker& worker() { return worker_; }
+  Budget& budget() { return *budget_; }
+  std::size_t idle() const { return idle_.size(); }
+  std::size_t connecting() const { return connecting_; }
+  std::size_t total() const { return conns_.size(); }
+  std::size_t waiting() const { return waiters_.size(); }
+  SteadyTime oldest_waiter() const { return waiters_.empty() ? SteadyTime{} : waiters_.front()->waiting_since; }
+  const std::vector<std::shared_ptr<ServerConn>>& connections() const { return conns_; }
+  // SCRAM keys of the last login: spares the next one the key derivation.
+  std::optional<pgwire::ScramKeys> scram_keys;
+
+  struct Counters {
+    std::uint64_t transactions = 0, statements = 0, wait_us = 0, bytes_in = 0, bytes_out = 0, connects = 0, failures = 0;
+    std::uint64_t busy_us = 0;
+  };
+  Counters counters;
+  std::uint64_t prepared_limit = 500;
+
+ private:
+  void start_connection();
+  void grant(ServerConn& conn);
+  bool feed_hungriest(ServerConn& conn);
+  void publish_wait();
+  std::shared_ptr<ServerConn> take(ServerConn& conn);
+  void forget(ServerConn& conn);
+  void budget_freed();
+
+  Worker& worker_;
+  ServerTarget target_;
+  std::shared_ptr<Budget> budget_;
+  // Shared only because a connection on its way to another worker sits in a posted call.
+  std::vector<std::shared_ptr<ServerConn>> conns_;
+  std::vector<ServerConn*> idle_;  // most recently used last: the others age and are closed
+  std::deque<PoolWaiter*> waiters_;
+  std::size_t connecting_ = 0;
+};
+
+}  // namespace howdah::proxy

@@ -1,0 +1,202 @@
+#include "proxy/core/proxy.h"
+
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <thread>
+
+#include "drivers/net/socket.h"
+#include "proxy/config/restart.h"
+
+namespace howdah::proxy {
+
+namespace {
+
+std::string random_hex(std::size_t bytes) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string raw(bytes, '\0'), out;
+  RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes));
+  for (const unsigned char c : raw) {
+    out += digits[c >> 4];
+    out += digits[c & 15];
+  }
+  return out;
+}
+
+// Descriptors for as many clients as configured, their server connections and some to spare.
+Result<void> raise_descriptor_limit(std::uint32_t clients) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlim_t wanted = clients + 2000;
+  if (limit.rlim_cur >= wanted) return {};
+  if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted) {
+    limit.rlim_max = wanted;  // works for root
+    limit.rlim_cur = wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return {};
+    return make_error(ErrorCode::kConfig,
+                      "limits.clients is " + std::to_string(clients) + ", more than this process may have descriptors for",
+                      "raise the hard limit (ulimit -n " + std::to_string(wanted) + "), or lower limits.clients");
+  }
+  limit.rlim_cur = wanted;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return make_error(ErrorCode::kConfig, std::string("cannot raise the descriptor limit: ") + std::strerror(errno));
+  }
+  return {};
+}
+
+}  // namespace
+
+Proxy::Proxy(config::ConfigPtr config)
+    : config_(std::move(config)), mock_secret_(random_hex(16)), name_("howdah-" + random_hex(4)),
+      started_(std::chrono::steady_clock::now()) {}
+
+Proxy::~Proxy() { stop(); }
+
+config::ConfigPtr Proxy::config() const {
+  std::lock_guard lock(mutex_);
+  return config_;
+}
+
+Result<void> Proxy::start() {
+  if (auto raised = raise_descriptor_limit(config_->limits.clients); !raised) return raised;
+  if (config_->listen.tls.mode != config::TlsMode::kDisable) {
+    tls_.reset(SSL_CTX_new(TLS_server_method()));
+    SSL_CTX_set_min_proto_version(tls_.get(), TLS1_2_VERSION);
+    SSL_CTX_set_session_cache_mode(tls_.get(), SSL_SESS_CACHE_OFF);
+    if (SSL_CTX_use_certificate_chain_file(tls_.get(), config_->listen.tls.cert.c_str()) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls_.get(), config_->listen.tls.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(tls_.get()) != 1) {
+      return make_error(ErrorCode::kConfig, "listen.tls: the certificate or the key cannot be used",
+                        "both must be PEM files, and belong together");
+    }
+  }
+  auto fd = net::listen_tcp(config_->listen.address, config_->listen.port, config_->listen.backlog);
+  if (!fd) return fd.error();
+  listen_fd_ = *fd;
+  port_ = net::local_port(listen_fd_);
+  reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  control_ = std::make_unique<control::Control>(config_);
+  if (auto ready = control_->start(); !ready) return ready;
+  std::size_t workers = config_->workers;
+  if (workers == 0) workers = std::max(1u, std::thread::hardware_concurrency());
+  workers = std::min(workers, kMaxWorkers);
+  // All exist before any runs: they look each other up by number.
+  for (std::size_t i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>(*this, i, config_));
+  workers_[0]->reactor().add_level_triggered(listen_fd_, *this, EPOLLIN);
+  for (auto& worker : workers_) worker->start();
+  spdlog::info("listening address={} port={} workers={} databases={}", config_->listen.address, port_, workers,
+               config_->databases.size());
+  return {};
+}
+
+// On worker 0: clients are dealt out in turn.
+void Proxy::on_io(std::uint32_t) {
+  for (int i = 0; i < 64; ++i) {
+    const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EMFILE || errno == ENFILE) {
+        // Without a descriptor the client could not even be turned away, and the queue would stay full.
+        close(reserve_fd_);
+        const int turned_away = accept(listen_fd_, nullptr, nullptr);
+        if (turned_away >= 0) close(turned_away);
+        reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        spdlog::error("out of file descriptors: a client was turned away");
+      }
+      return;
+    }
+    if (draining_.load()) {
+      close(fd);
+      continue;
+    }
+    const std::size_t index = next_worker_++ % workers_.size();
+    Worker& worker = *workers_[index];
+    auto peer = net::peer_name(fd);
+    if (index == 0) {
+      worker.adopt_client(fd, std::move(peer));
+    } else {
+      worker.reactor().post([&worker, fd, peer = std::move(peer)] { worker.adopt_client(fd, peer); });
+    }
+  }
+}
+
+std::shared_ptr<Budget> Proxy::budget(const std::string& database, const std::string& user, ServerId server,
+                                      std::uint32_t limit) {
+  std::lock_guard lock(mutex_);
+  auto& budget = budgets_[database + '\0' + user + '\0' + std::to_string(server.value())];
+  if (!budget) budget = std::make_shared<Budget>(limit);
+  return budget;
+}
+
+void Proxy::on_each_worker(const std::function<void(Worker&)>& call) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t left = workers_.size();
+  for (auto& worker : workers_) {
+    worker->reactor().post([&, target = worker.get()] {
+      call(*target);
+      std::lock_guard lock(mutex);
+      --left;
+      changed.notify_one();
+    });
+  }
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return left == 0; });
+}
+
+std::vector<std::string> Proxy::reload() {
+  const auto running = config();
+  auto loaded = config::load_file(running->path);
+  std::vector<std::string> said;
+  if (!loaded.config) {
+    for (const auto& fault : loaded.faults) said.push_back(fault.to_string());
+    spdlog::error("reload refused: the configuration has {} faults; the running one stays in force", said.size());
+    for (const auto& line : said) spdlog::error("{}", line);
+    return said;
+  }
+  std::vector<std::string> restart;
+  if (config::needs_restart(*running, *loaded.config, restart)) {
+    for (const auto& key : restart) said.push_back(key + " changed: takes effect after a restart");
+    for (const auto& line : said) spdlog::warn("reload: {}", line);
+    if (!restart.empty()) return said;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    config_ = loaded.config;
+  }
+  on_each_worker([next = loaded.config](Worker& worker) { worker.apply_config(next); });
+  spdlog::info("configuration reloaded path={}", running->path);
+  return said;
+}
+
+void Proxy::drain(Duration limit) {
+  if (draining_.exchange(true)) return;
+  spdlog::info("draining clients={}", clients_.load());
+  on_each_worker([](Worker& worker) { worker.begin_drain(); });
+  const auto until = std::chrono::steady_clock::now() + limit;
+  while (clients_.load() > 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+void Proxy::stop() {
+  if (control_) control_->stop();
+  for (auto& worker : workers_) worker->stop();
+  for (auto& worker : workers_) worker->join();
+  // Workers refer to each other: none goes before all have ended.
+  for (auto& worker : workers_) worker->clear();
+  workers_.clear();
+  control_.reset();
+  if (listen_fd_ >= 0) close(listen_fd_);
+  if (reserve_fd_ >= 0) close(reserve_fd_);
+  listen_fd_ = reserve_fd_ = -1;
+}
+
+}  // namespace howdah::proxy

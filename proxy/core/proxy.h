@@ -1,0 +1,75 @@
+// The process: configuration, control thread, workers, listener, budgets; start, reload, drain.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "proxy/config/config.h"
+#include "proxy/control/control.h"
+#include "proxy/core/pool.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+// Owned by main; start() once, then reload() and drain() from the signal thread.
+class Proxy final : private net::IoHandler {
+ public:
+  explicit Proxy(config::ConfigPtr config);
+  ~Proxy();
+
+  // Bootstraps the control thread, binds, starts the workers. An error says why the proxy cannot run.
+  Result<void> start();
+  // Applies a new configuration. Faults leave the running one in force; returns what was said about it.
+  std::vector<std::string> reload();
+  // Stops accepting, lets transactions finish, at most `limit`; returns when all clients are gone or it passed.
+  void drain(Duration limit);
+  void stop();
+
+  std::size_t worker_count() const { return workers_.size(); }
+  Worker& worker(std::size_t index) { return *workers_[index]; }
+  control::Control& control() { return *control_; }
+  config::ConfigPtr config() const;
+  std::shared_ptr<Budget> budget(const std::string& database, const std::string& user, ServerId server,
+                                 std::uint32_t limit);
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
+  std::atomic<std::int64_t>& clients() { return clients_; }
+  SSL_CTX* tls() const { return tls_.get(); }  // null: TLS is off
+  const std::string& mock_secret() const { return mock_secret_; }
+  const std::string& name() const { return name_; }
+  std::uint16_t port() const { return port_; }
+  SteadyTime started() const { return started_; }
+
+  // Runs `call` on every worker's thread and returns when all have run. Not from a worker's thread.
+  void on_each_worker(const std::function<void(Worker&)>& call);
+
+ private:
+  void on_io(std::uint32_t events) override;
+
+  mutable std::mutex mutex_;
+  config::ConfigPtr config_;  // guarded by mutex_
+  std::unique_ptr<control::Control> control_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::map<std::string, std::shared_ptr<Budget>> budgets_;  // guarded by mutex_
+  std::atomic<std::int64_t> clients_{0};
+  std::atomic<bool> draining_{false};
+  struct FreeContext {
+    void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  };
+  std::unique_ptr<SSL_CTX, FreeContext> tls_;
+  std::string mock_secret_;
+  std::string name_;
+  int listen_fd_ = -1;
+  int reserve_fd_ = -1;  // given up for a moment when descriptors run out, so that a client can be told
+  std::uint16_t port_ = 0;
+  std::size_t next_worker_ = 0;
+  SteadyTime started_;
+};
+
+}  // namespace howdah::proxy

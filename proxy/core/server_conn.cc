@@ -1,0 +1,358 @@
+#include "proxy/core/server_conn.h"
+
+#include <sys/epoll.h>
+
+#include <cstring>
+
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frame.h"
+#include "proxy/core/pool.h"
+#include "proxy/core/server_login.h"
+
+namespace howdah::proxy {
+
+namespace be = pgwire::be;
+using pgwire::OwedKind;
+using pgwire::Verdict;
+
+namespace {
+
+constexpr std::size_t kReadSize = net::kBufferSize;
+constexpr int kReadsPerWakeUp = 8;  // then other connections get their turn
+
+Error lost_error(std::string why) {
+  return make_error(ErrorCode::kServerLost, "server connection lost", "", std::move(why));
+}
+
+}  // namespace
+
+ServerConn::ServerConn(Pool& pool, net::Reactor& reactor) : pool_(&pool), reactor_(&reactor), timer_(*this) {}
+
+ServerConn::~ServerConn() {
+  if (stream_.is_open() && reactor_ != nullptr) reactor_->remove(stream_.fd(), *this);
+}
+
+void ServerConn::connect() {
+  state_ = State::kConnecting;
+  created = last_used = reactor_->now();
+  login_ = std::make_unique<ServerLogin>(*this, pool_->target());
+  auto fd = login_->open();
+  if (!fd) return fail(fd.error());
+  stream_ = net::Stream(*fd);
+  timer_.arm(*reactor_, reactor_->now() + pool_->target().connect_timeout);
+  if (!reactor_->add(stream_.fd(), *this)) fail(lost_error(std::strerror(errno)));
+}
+
+void ServerConn::on_timer() {
+  fail(make_error(ErrorCode::kServerUnavailable, "timeout while connecting to " + pool_->target().describe()));
+}
+
+void ServerConn::owe(const ServerEntry& entry) {
+  // A simple query replaces the unnamed statement.
+  if (entry.kind == OwedKind::kQuery) statements.unnamed.reset();
+  pipeline.push(entry);
+  ++link.owed;
+}
+
+void ServerConn::flush(Bytes more) {
+  if (lost()) return;
+  if (out_.empty() && more.empty()) return;
+  const std::size_t total = out_.size() + more.size();
+  const auto result = stream_.write(out_.view(), more);
+  if (result.status == net::IoStatus::kError) return fail(lost_error(std::strerror(result.error)));
+  if (result.count == total) return out_.release();
+  const std::size_t from_out = std::min(result.count, out_.size());
+  out_.consume(from_out);
+  out_.append(more.substr(result.count - from_out));
+}
+
+void ServerConn::resume_reading() {
+  if (!paused_) return;
+  paused_ = false;
+  if (readable_) read_some();
+}
+
+void ServerConn::detach() {
+  timer_.cancel();
+  reactor_->remove(stream_.fd(), *this);
+  reactor_ = nullptr;
+}
+
+void ServerConn::attach(Pool& pool, net::Reactor& reactor) {
+  pool_ = &pool;
+  reactor_ = &reactor;
+  if (!reactor_->add(stream_.fd(), *this)) fail(lost_error(std::strerror(errno)));
+}
+
+void ServerConn::link_to(ReplyOwner& owner) {
+  owner_ = &owner;
+  state_ = State::kLinked;
+  link = LinkState{};
+}
+
+void ServerConn::unlink() {
+  owner_ = nullptr;
+  paused_ = false;
+  link = LinkState{};
+}
+
+bool ServerConn::clean() const {
+  return !lost() && pipeline.empty() && body_left_ == 0 && out_.empty() && tx_status == pgwire::TxStatus::kIdle &&
+         !link.copy_in && !link.unsynced;
+}
+
+void ServerConn::fail(Error reason) {
+  if (state_ == State::kLost) return;
+  const State before = state_;
+  state_ = State::kLost;
+  lost_reason_ = std::move(reason);
+  timer_.cancel();
+  if (stream_.is_open()) {
+    reactor_->remove(stream_.fd(), *this);
+    stream_.close();
+  }
+  pipeline.clear();
+  out_.release();
+  link.owed = 0;
+  link.copy_in = false;
+  if (owner_ != nullptr) {
+    end_batch();
+    in_.release();
+    owner_->on_lost(*this);
+  } else {
+    in_.release();
+    pool_->on_lost(*this, before);
+  }
+}
+
+void ServerConn::on_io(std::uint32_t events) {
+  if (state_ == State::kConnecting && login_->connecting()) {
+    if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
+    if (auto started = login_->on_connected(stream_.fd()); !started) return fail(started.error());
+    flush();
+    if (lost()) return;
+  }
+  if ((events & EPOLLOUT) != 0 && !out_.empty()) {
+    const bool was_congested = congested();
+    flush();
+    if (lost()) return;
+    if (was_congested && !congested() && owner_ != nullptr) owner_->on_server_writable(*this);
+  }
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    readable_ = true;
+    if (!paused_) read_some();
+  }
+}
+
+void ServerConn::read_some() {
+  for (int reads = 0; reads < kReadsPerWakeUp; ++reads) {
+    char* into = in_.reserve(kReadSize / 2);
+    const std::size_t room = in_.writable();
+    const auto got = stream_.read(into, room);
+    if (got.status == net::IoStatus::kWouldBlock) {
+      readable_ = false;
+      break;
+    }
+    if (got.status != net::IoStatus::kOk) {
+      return fail(lost_error(got.status == net::IoStatus::kEof ? "server closed the connection unexpectedly"
+                                                               : std::strerror(got.error)));
+    }
+    in_.commit(got.count);
+    process();
+    if (lost()) return;
+    // A short read emptied the socket: the next edge tells of more. TLS may hold decrypted bytes back.
+    if (got.count < room && !stream_.is_tls()) {
+      readable_ = false;
+      break;
+    }
+    if (paused_) break;
+  }
+  if (in_.empty()) in_.release();
+  // Everything read and more to come without an edge: take another turn after the others.
+  if (readable_ && !paused_ && !lost()) {
+    reactor_->change(stream_.fd(), *this, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+  }
+}
+
+void ServerConn::process() {
+  while (!lost()) {
+    const Bytes in = in_.view();
+    if (body_left_ > 0) {
+      const std::size_t part = std::min<std::size_t>(body_left_, in.size());
+      if (part == 0) break;
+      if (body_forward_) give(pipeline.head(), in.substr(0, part));
+      body_left_ -= static_cast<std::uint32_t>(part);
+      in_.consume(part);
+      if (in_.empty()) break;
+      continue;
+    }
+    if (state_ == State::kLinked) hand_out_fabricated();
+    pgwire::Header header;
+    const auto status = pgwire::peek_header(in, pgwire::kMaxServerLength, header);
+    if (status == pgwire::FrameStatus::kNeedMore) break;
+    if (status == pgwire::FrameStatus::kMalformed) return fail(lost_error("the server sent a malformed message"));
+    const bool streams = header.type == be::kDataRow || header.type == be::kCopyData;
+    if (in.size() < header.total) {
+      if (!streams || state_ != State::kLinked || pipeline.empty()) break;
+      const ServerEntry& head = pipeline.head();
+      if (pipeline.classify(header.type) != Verdict::kContinues) {
+        return fail(lost_error("the server sent a message out of order"));
+      }
+      body_forward_ = head.forward;
+      body_left_ = header.total - static_cast<std::uint32_t>(in.size());
+      if (body_forward_) give(head, in);
+      in_.consume(in.size());
+      break;
+    }
+    const Bytes whole = in.substr(0, header.total);
+    in_.consume(header.total);  // the bytes stay where they are until the next read
+    if (state_ == State::kLinked) {
+      take_frame(header.type, whole.substr(pgwire::kHeaderSize), whole);
+    } else if (state_ == State::kConnecting) {
+      const auto step = login_->on_message(header.type, whole.substr(pgwire::kHeaderSize));
+      if (!step) return fail(step.error());
+      flush();
+      if (!lost() && login_->done()) {
+        login_.reset();
+        timer_.cancel();
+        state_ = State::kIdle;
+        if (in_.empty()) in_.release();
+        return pool_->on_connected(*this);
+      }
+    } else if (header.type == be::kErrorResponse) {
+      pgwire::ErrorFields fields;
+      decode(whole.substr(pgwire::kHeaderSize), fields);
+      return fail(lost_error(std::string(fields.message)));
+    } else if (pipeline.classify(header.type) != Verdict::kAsync) {
+      return fail(lost_error("the server sent a message that nobody asked for"));
+    } else if (header.type == be::kParameterStatus) {
+      take_frame(header.type, whole.substr(pgwire::kHeaderSize), whole);
+    }
+  }
+  if (!lost()) end_batch();
+}
+
+void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
+  switch (pipeline.classify(type)) {
+    case Verdict::kContinues: {
+      const ServerEntry& head = pipeline.head();
+      if (type == be::kCopyInResponse || type == be::kCopyBothResponse) {
+        link.copy_in = true;
+        if (owner_ != nullptr) owner_->on_copy_in(*this);
+      }
+      if (type == be::kCommandComplete && (!head.forward || link.collect)) link.tag.assign(body.data(), body.size() - 1);
+      if (head.forward) give(head, whole);
+      return;
+    }
+    case Verdict::kCompletes: {
+      const ServerEntry entry = pipeline.head();
+      if (type == be::kCommandComplete && (!entry.forward || link.collect)) link.tag.assign(body.data(), body.size() - 1);
+      if (entry.forward) give(entry, whole);
+      pipeline.pop();
+      --link.owed;
+      if (entry.kind == OwedKind::kExecute) link.copy_in = false;
+      owner_->on_entry_done(*this, entry, true);
+      return;
+    }
+    case Verdict::kError:
+      return take_error(body, whole);
+    case Verdict::kReady:
+      return take_ready(body, whole);
+    case Verdict::kAsync: {
+      if (type == be::kParameterStatus) {
+        pgwire::ParameterStatus status;
+        if (decode(body, status)) params[std::string(status.name)] = status.value;
+      }
+      // Notifications are for listeners, and a listener keeps its connection.
+      const bool wanted = type != be::kNotificationResponse || link.stay;
+      if (wanted && !pipeline.empty() && pipeline.head().forward) give(pipeline.head(), whole);
+      return;
+    }
+    case Verdict::kUnexpected:
+      if (type == be::kErrorResponse) {
+        pgwire::ErrorFields fields;
+        decode(body, fields);
+        return fail(lost_error(std::string(fields.message)));
+      }
+      return fail(lost_error("the server sent a message out of order"));
+  }
+}
+
+void ServerConn::take_error(Bytes body, Bytes whole) {
+  const ServerEntry head = pipeline.head();
+  link.error = true;
+  link.copy_in = false;
+  pgwire::ErrorFields fields;
+  decode(body, fields);
+  const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
+  if (head.forward_error || head.forward) {
+    if (fatal && !link.collect) {
+      // The server connection ends, the client's does not: the same error, not fatal to the client.
+      fields.severity = "ERROR";
+      fields.localized_severity = "ERROR";
+      std::string softened;
+      append_error(softened, fields);
+      owner_touched_ = link.forwarded = true;
+      owner_->on_reply(*this, softened);
+      owner_->flush_replies(*this);
+    } else {
+      give(head, whole);
+    }
+    link.error_forwarded = true;
+  }
+  link.error_body.assign(body.data(), body.size());
+  if (fatal) return fail(lost_error(std::string(fields.message)));
+  pipeline.fail([&](const ServerEntry& entry, bool) {
+    --link.owed;
+    owner_->on_entry_done(*this, entry, false);
+  });
+}
+
+void ServerConn::take_ready(Bytes body, Bytes whole) {
+  pgwire::ReadyForQuery ready;
+  if (!decode(body, ready)) return fail(lost_error("the server sent a malformed ReadyForQuery"));
+  const ServerEntry entry = pipeline.head();
+  tx_status = ready.status;
+  link.copy_in = false;
+  if (entry.kind != OwedKind::kQuery) link.unsynced = link.executed = false;
+  if (entry.forward && entry.forward_ready) give(entry, whole);
+  pipeline.pop();
+  --link.owed;
+  owner_->on_entry_done(*this, entry, !link.error);
+  owner_->on_ready(*this, entry);
+}
+
+void ServerConn::give(const ServerEntry&, Bytes bytes) {
+  if (link.collect) {
+    link.collected.append(bytes);
+    return;
+  }
+  owner_touched_ = link.forwarded = true;
+  owner_->on_reply(*this, bytes);
+}
+
+void ServerConn::hand_out_fabricated() {
+  while (!pipeline.empty() && pipeline.head().kind == OwedKind::kFabricated) {
+    const ServerEntry entry = pipeline.head();
+    if (link.collect) {
+      const char message[] = {entry.fabricated, 0, 0, 0, 4};
+      link.collected.append(message, sizeof message);
+    } else {
+      owner_touched_ = true;
+      owner_->on_fabricated(*this, entry.fabricated);
+    }
+    pipeline.pop();
+    --link.owed;
+    owner_->on_entry_done(*this, entry, true);
+  }
+}
+
+void ServerConn::end_batch() {
+  if (state_ == State::kLinked) hand_out_fabricated();
+  if (owner_touched_ && owner_ != nullptr) {
+    owner_touched_ = false;
+    owner_->flush_replies(*this);
+  }
+}
+
+}  // namespace howdah::proxy

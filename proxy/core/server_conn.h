@@ -1,0 +1,161 @@
+// One connection to a PostgreSQL server: socket, pipeline of owed replies, and what is known of its session state.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "drivers/net/buffer.h"
+#include "drivers/net/reactor.h"
+#include "drivers/net/stream.h"
+#include "drivers/pgwire/pipeline.h"
+#include "proxy/core/prepared.h"
+#include "proxy/core/settings.h"
+
+namespace howdah::proxy {
+
+class Pool;
+class ServerConn;
+class ServerLogin;
+
+// Who gets a server connection's replies: the session that holds it. All calls come from ServerConn::on_io().
+class ReplyOwner {
+ public:
+  // Bytes for the client: whole messages, or parts of one that is streamed. Valid until flush_replies().
+  virtual void on_reply(ServerConn& from, Bytes bytes) = 0;
+  // A five-byte message of the proxy's own, at its place in the order.
+  virtual void on_fabricated(ServerConn& from, char type) = 0;
+  // An entry ended: answered, failed, or skipped after another's failure.
+  virtual void on_entry_done(ServerConn& from, const pgwire::Owed<ReplyOwner*>& entry, bool ok) = 0;
+  // ReadyForQuery for a Query, Sync or FunctionCall of this owner.
+  virtual void on_ready(ServerConn& from, const pgwire::Owed<ReplyOwner*>& entry) = 0;
+  virtual void on_copy_in(ServerConn& from) = 0;
+  // The connection is gone; `from` stays valid until the owner lets go of it.
+  virtual void on_lost(ServerConn& from) = 0;
+  // End of a batch of replies: write out what on_reply() handed over.
+  virtual void flush_replies(ServerConn& from) = 0;
+  // The server can take more: resume reading the client if that was held back.
+  virtual void on_server_writable(ServerConn& from) = 0;
+
+ protected:
+  ~ReplyOwner() = default;
+};
+
+using ServerEntry = pgwire::Owed<ReplyOwner*>;
+
+// What a session notes about a server connection while it holds it.
+struct LinkState {
+  bool in_transaction = false;   // BEGIN was sent and not yet ended
+  bool wrote = false;            // ran something not proven free of writes in this transaction
+  bool collect = false;          // keep forwardable replies in `collected` instead of handing them on
+  bool error = false;            // an ErrorResponse came since this was last reset
+  bool error_forwarded = false;  // ... and it went to the client
+  bool forwarded = false;        // something of the current statement went to the client
+  bool copy_in = false;          // the server waits for CopyData
+  bool replica = false;
+  bool unsynced = false;         // extended messages were sent that no Sync has followed yet
+  bool executed = false;         // ... among them an Execute
+  bool notified = false;         // this transaction used what cannot be prepared (NOTIFY, temporary tables, WITH HOLD)
+  bool stay = false;             // state that cannot be carried: kept after the transaction
+  std::size_t replayed_at_join = 0;  // entries of Transaction::replay when it joined
+  std::uint32_t owed = 0;        // entries of this session still in the pipeline
+  std::string collected;
+  std::string error_body;        // the last error's fields, when it was not forwarded
+  std::string tag;               // the last command tag of an entry that is not forwarded, or collected
+  SettingsPtr settings_at_begin; // of the server connection, for ROLLBACK
+};
+
+class ServerConn final : public net::IoHandler, public net::TimerHandler {
+ public:
+  enum class State : std::uint8_t {
+    kConnecting,  // in its pool's `connecting_` list
+    kIdle,        // in its pool's `idle_` list
+    kLinked,      // held by a session
+    kLost,        // broken; destroyed when its holder lets go
+  };
+
+  ServerConn(Pool& pool, net::Reactor& reactor);
+  ~ServerConn();
+  ServerConn(const ServerConn&) = delete;
+  ServerConn& operator=(const ServerConn&) = delete;
+
+  // Begins to connect and log in; the pool hears of the end.
+  void connect();
+
+  // Bytes for the server, kept until flush(); flush(more) writes both with one system call.
+  void queue(Bytes bytes) { out_.append(bytes); }
+  void flush(Bytes more = {});
+  // True while the server takes bytes slower than they come.
+  bool congested() const { return out_.size() > kHighWater; }
+  void owe(const ServerEntry& entry);
+
+  // Back-pressure: nothing is read from the server until resumed.
+  void pause_reading() { paused_ = true; }
+  void resume_reading();
+
+  // Moves to another worker's pool and thread: detach on the one, attach on the other.
+  void detach();
+  void attach(Pool& pool, net::Reactor& reactor);
+
+  void link_to(ReplyOwner& owner);
+  void unlink();
+  // Breaks the connection on purpose.
+  void fail(Error reason);
+
+  void on_io(std::uint32_t events) override;
+  void on_timer() override;
+
+  Pool& pool() const { return *pool_; }
+  State state() const { return state_; }
+  void set_state(State state) { state_ = state; }
+  bool lost() const { return state_ == State::kLost; }
+  const Error& lost_reason() const { return lost_reason_; }
+  bool clean() const;  // nothing owed, nothing half read, idle in no transaction
+
+  pgwire::Pipeline<ReplyOwner*> pipeline;
+  LinkState link;
+  pgwire::TxStatus tx_status = pgwire::TxStatus::kIdle;
+  SettingsPtr settings = Settings::none();    // what the connection's parameters are now
+  ServerStatements statements;                // prepared on this connection
+  std::unordered_map<std::string, std::string> params;  // ParameterStatus as last reported
+  std::int32_t backend_pid = 0;
+  std::string backend_key;
+  std::string default_search_path;            // as the login role has it
+  std::uint64_t stamped_epoch = 0;
+  std::uint32_t cancels_in_flight = 0;        // not to be reused before these are done
+  SteadyTime created;
+  SteadyTime last_used;
+  std::uint64_t id = 0;
+
+ private:
+  friend class ServerLogin;
+  static constexpr std::size_t kHighWater = 256 * 1024;
+
+  void read_some();
+  void process();
+  void take_frame(char type, Bytes body, Bytes whole);
+  void take_error(Bytes body, Bytes whole);
+  void take_ready(Bytes body, Bytes whole);
+  void give(const ServerEntry& entry, Bytes bytes);
+  void hand_out_fabricated();
+  void end_batch();
+
+  Pool* pool_;
+  net::Reactor* reactor_;
+  net::Stream stream_;
+  net::Timer timer_;
+  net::Buffer in_;
+  net::Buffer out_;
+  State state_ = State::kConnecting;
+  std::unique_ptr<ServerLogin> login_;
+  ReplyOwner* owner_ = nullptr;
+  bool paused_ = false;
+  bool readable_ = false;        // an edge said so and we have not read to its end
+  bool owner_touched_ = false;   // replies were handed out in this batch
+  std::uint32_t body_left_ = 0;  // of a message that is streamed on
+  bool body_forward_ = false;
+  Error lost_reason_;
+};
+
+}  // namespace howdah::proxy

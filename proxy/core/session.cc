@@ -1,0 +1,412 @@
+#include "proxy/core/session.h"
+
+#include <sys/epoll.h>
+
+#include <cstring>
+
+#include "drivers/net/socket.h"
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frame.h"
+#include "proxy/core/errors.h"
+#include "proxy/core/proxy.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+namespace fe = pgwire::fe;
+
+namespace {
+
+constexpr std::size_t kClientHighWater = 256 * 1024;  // beyond this, servers are not read for this client
+constexpr std::size_t kClientLowWater = 64 * 1024;
+
+}  // namespace
+
+Session::Session(Worker& worker, int fd, std::string peer)
+    : worker_(worker), stream_(fd), timer_(*this), peer_(std::move(peer)), connected_(worker.reactor().now()) {}
+
+Session::~Session() {
+  worker_.reactor().dequeue(*this);
+  task_.reset();
+  if (waiting_in != nullptr) waiting_in->give_up(*this);
+  while (!links_.empty()) {
+    if (links_.back()->link.owed > 0) worker_.send_cancel(*links_.back());
+    release(*links_.back());
+  }
+  if (stream_.is_open()) worker_.reactor().remove(stream_.fd(), *this);
+}
+
+void Session::start() {
+  net::set_no_delay(stream_.fd());
+  if (!worker_.reactor().add(stream_.fd(), *this)) {
+    closing_ = true;
+    return worker_.bury(*this);
+  }
+  task_ = login();
+  run();
+}
+
+void Session::run() {
+  if (buried_) return;
+  if (waiter_) {
+    auto handle = std::exchange(waiter_, {});
+    handle.resume();
+  } else if (!task_.active()) {
+    task_ = serve();
+    task_.start();
+  } else if (!task_.done()) {
+    task_.start();
+  }
+  if (task_.done()) {
+    task_.reset();
+    if (closing_) {
+      buried_ = true;
+      worker_.bury(*this);
+    }
+  }
+}
+
+void Session::wake() {
+  if (waiter_ || !task_.active()) worker_.reactor().enqueue(*this);
+}
+
+void Session::on_io(std::uint32_t events) {
+  if (buried_) return;
+  if ((events & EPOLLOUT) != 0 && !out_.empty()) {
+    flush_client();
+    if (out_.size() < kClientLowWater) {
+      for (ServerConn* conn : links_) conn->resume_reading();
+    }
+    wake();
+  }
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+    close();
+    client_readable_ = true;
+  }
+  if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) client_readable_ = true;
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0 && (waiter_ || !task_.active())) run();
+}
+
+bool Session::read_client() {
+  if (!client_readable_ || closing_) return false;
+  // A message larger than the buffer is made room for at once, within the bound that its header was checked against.
+  std::size_t wanted = net::kBufferSize / 4;
+  if (in_.size() >= pgwire::kHeaderSize) {
+    pgwire::Header header;
+    if (pgwire::peek_header(in_.view(), pgwire::kMaxServerLength, header) == pgwire::FrameStatus::kOk &&
+        header.total > in_.size()) {
+      wanted = std::max<std::size_t>(wanted, std::min<std::size_t>(header.total - in_.size(), 1 << 20));
+    }
+  }
+  char* into = in_.reserve(wanted);
+  const std::size_t room = in_.writable();
+  const auto got = stream_.read(into, room);
+  switch (got.status) {
+    case net::IoStatus::kOk:
+      in_.commit(got.count);
+      WorkerCounters::add(worker_.counters.bytes_from_clients, got.count);
+      if (got.count < room && !stream_.is_tls()) client_readable_ = false;
+      return true;
+    case net::IoStatus::kWouldBlock:
+      client_readable_ = false;
+      return false;
+    case net::IoStatus::kEof:
+    case net::IoStatus::kError:
+      client_eof_ = true;
+      close();
+      return false;
+  }
+  return false;
+}
+
+void Session::close() {
+  closing_ = true;
+  timer_.cancel();
+}
+
+Task<> Session::serve() {
+  timer_.cancel();
+  while (!closing_) {
+    const Bytes in = in_.view();
+    pgwire::Header header;
+    auto status = pgwire::peek_header(in, pgwire::kMaxServerLength, header);
+    if (status == pgwire::FrameStatus::kOk) {
+      const std::uint32_t most = std::min(pgwire::max_frontend_length(header.type), worker_.config()->limits.message_bytes);
+      if (header.total - 1 > most) {
+        fatal(make_error(ErrorCode::kProtocolViolation,
+                         pgwire::max_frontend_length(header.type) == 0
+                             ? "invalid frontend message type " + std::to_string(static_cast<unsigned char>(header.type))
+                             : "invalid message length"));
+        break;
+      }
+    }
+    if (status == pgwire::FrameStatus::kMalformed) {
+      fatal(make_error(ErrorCode::kProtocolViolation, "invalid message length"));
+      break;
+    }
+    if (status == pgwire::FrameStatus::kNeedMore || in.size() < header.total) {
+      if (ends_here()) {
+        fatal(make_error(ErrorCode::kShuttingDown, "terminating connection due to administrator command"));
+        break;
+      }
+      if (!read_client()) break;
+      continue;
+    }
+    request_at_ = worker_.reactor().now();
+    const Bytes whole = in.substr(0, header.total);
+    message_size_ = header.total;
+    co_await handle(header.type, whole.substr(pgwire::kHeaderSize), whole);
+    in_.consume(std::exchange(message_size_, 0));
+    // A client that sends without reading its answers waits until it has read them.
+    while (out_.size() > kClientHighWater && !closing_) co_await suspend();
+  }
+  flush_client();
+  if (in_.empty()) in_.release();
+  if (closing_ || !logged_in_) co_return;
+  const auto& limits = worker_.config()->limits;
+  if (tx_.active() && limits.idle_in_transaction_timeout.count() > 0) {
+    timer_.arm(worker_.reactor(), worker_.reactor().now() + limits.idle_in_transaction_timeout);
+  } else if (!tx_.active() && limits.idle_timeout.count() > 0) {
+    timer_.arm(worker_.reactor(), worker_.reactor().now() + limits.idle_timeout);
+  }
+}
+
+Task<> Session::handle(char type, Bytes body, Bytes whole) {
+  switch (type) {
+    case fe::kQuery:
+      co_await simple_query(body, whole);
+      break;
+    case fe::kParse:
+      co_await on_parse(body);
+      break;
+    case fe::kBind:
+      co_await on_bind(body);
+      break;
+    case fe::kDescribe:
+      co_await on_describe(body);
+      break;
+    case fe::kExecute:
+      co_await on_execute(body);
+      break;
+    case fe::kClose:
+      co_await on_close_message(body);
+      break;
+    case fe::kSync:
+      co_await on_sync();
+      break;
+    case fe::kFlush:
+      co_await on_flush();
+      break;
+    case fe::kFunctionCall:
+      co_await function_call(whole);
+      break;
+    case fe::kTerminate:
+      close();
+      break;
+    case fe::kCopyData:
+    case fe::kCopyDone:
+    case fe::kCopyFail:
+      break;  // the tail of a COPY that failed: PostgreSQL ignores it, too
+    default:
+      fatal(make_error(ErrorCode::kProtocolViolation, "unexpected message of type " + std::string(1, type)));
+  }
+}
+
+bool Session::ends_here() {
+  return draining_ && !tx_.active() && links_.empty() && (!ext_ || !ext_->active) && in_.empty();
+}
+
+void Session::drain() {
+  draining_ = true;
+  wake();
+}
+
+void Session::kill(const Error& reason) {
+  if (closing_) return;
+  if (logged_in_ && range_.empty()) fatal(reason);
+  close();
+  wake();
+}
+
+void Session::on_timer() {
+  if (waiter_) {
+    timed_out_ = true;
+    return wake();
+  }
+  // Idle for too long.
+  const bool in_transaction = tx_.active();
+  Error error = make_error(ErrorCode::kIdleTimeout,
+                           in_transaction ? "terminating connection due to idle-in-transaction timeout"
+                                          : "terminating connection due to idle-session timeout");
+  fatal(error);
+  run();
+}
+
+// --- output
+
+void Session::send(Bytes bytes) {
+  if (!range_.empty()) {
+    out_.append(range_);
+    range_ = {};
+  }
+  out_.append(bytes);
+}
+
+void Session::flush_client() {
+  if (!stream_.is_open() || (out_.empty() && range_.empty())) {
+    range_ = {};
+    return;
+  }
+  const Bytes range = std::exchange(range_, {});
+  const std::size_t total = out_.size() + range.size();
+  const auto result = stream_.write(out_.view(), range);
+  if (result.status == net::IoStatus::kError) {
+    out_.release();
+    return close();
+  }
+  WorkerCounters::add(worker_.counters.bytes_to_clients, result.count);
+  if (result.count == total) return out_.release();
+  const std::size_t from_out = std::min(result.count, out_.size());
+  out_.consume(from_out);
+  out_.append(range.substr(result.count - from_out));
+}
+
+void Session::send_error(const Error& error) {
+  worker_.scratch.clear();
+  append_error_response(worker_.scratch, error);
+  send(worker_.scratch);
+  statement_failed_ = true;
+  WorkerCounters::add(worker_.counters.errors);
+  if (error.code == ErrorCode::kUnsupported) WorkerCounters::add(worker_.counters.refused);
+}
+
+void Session::fatal(const Error& error) {
+  worker_.scratch.clear();
+  append_error_response(worker_.scratch, error, "FATAL");
+  send(worker_.scratch);
+  flush_client();
+  close();
+}
+
+pgwire::TxStatus Session::client_status() const {
+  if (!tx_.explicit_block()) return pgwire::TxStatus::kIdle;
+  if (tx_.failed) return pgwire::TxStatus::kFailed;
+  for (const ServerConn* conn : links_) {
+    if (conn->link.in_transaction && conn->tx_status == pgwire::TxStatus::kFailed) return pgwire::TxStatus::kFailed;
+  }
+  return pgwire::TxStatus::kInTransaction;
+}
+
+void Session::send_ready() {
+  const char message[] = {'Z', 0, 0, 0, 5, static_cast<char>(client_status())};
+  send(Bytes(message, sizeof message));
+}
+
+// --- ReplyOwner
+
+void Session::on_reply(ServerConn&, Bytes bytes) {
+  if (range_.empty()) {
+    range_ = bytes;
+  } else if (range_.data() + range_.size() == bytes.data()) {
+    range_ = Bytes(range_.data(), range_.size() + bytes.size());
+  } else {
+    out_.append(range_);
+    range_ = bytes;
+  }
+}
+
+void Session::on_fabricated(ServerConn&, char type) {
+  const char message[] = {type, 0, 0, 0, 4};
+  send(Bytes(message, sizeof message));
+}
+
+void Session::flush_replies(ServerConn& from) {
+  flush_client();
+  if (out_.size() > kClientHighWater) from.pause_reading();
+}
+
+void Session::on_entry_done(ServerConn& from, const ServerEntry& entry, bool ok) {
+  if (entry.effect != 0 && ext_ && entry.effect <= ext_->effects.size()) {
+    const auto& effect = ext_->effects[entry.effect - 1u];
+    switch (entry.kind) {
+      case pgwire::OwedKind::kParse:
+        if (ok) {
+          effect.statement->verified_scope = effect.statement->scope;
+          break;
+        }
+        // A Parse that failed or was skipped leaves nothing behind, here or on the server.
+        if (effect.statement->id != 0) {
+          from.statements.remove(*effect.statement);
+          if (entry.forward) ext_->named.erase(effect.name);
+        } else {
+          from.statements.unnamed.reset();
+          if (entry.forward) ext_->unnamed.reset();
+        }
+        break;
+      case pgwire::OwedKind::kClose:
+        // The server skipped the Close of an evicted statement: it still has it.
+        if (!ok && !entry.forward) from.statements.add(effect.statement);
+        break;
+      case pgwire::OwedKind::kExecute:
+        if (effect.plan && !effect.plan->statements.empty()) {
+          apply_effect(from, effect.plan->statements[0], effect.statement->text, ok);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+  if (!ok && from.link.error_forwarded) {
+    statement_failed_ = true;
+    if (ext_ && ext_->active) ext_->failed = true;
+  }
+  if (from.link.owed == 0) wake();
+}
+
+void Session::on_ready(ServerConn&, const ServerEntry&) { wake(); }
+
+void Session::on_copy_in(ServerConn&) { wake(); }
+
+void Session::on_server_writable(ServerConn&) { wake(); }
+
+void Session::on_lost(ServerConn& from) {
+  // A waiting coroutine finds out by itself; otherwise (idle in a transaction) the client learns at its next statement.
+  if (tx_.active() && from.link.in_transaction) tx_.failed = true;
+  wake();
+}
+
+void Session::on_pool(ServerConn* granted, const Error* reason) {
+  granted_ = granted;
+  if (granted != nullptr) granted->link_to(*this);
+  pool_error_ = reason == nullptr ? nullptr : std::make_unique<Error>(*reason);
+  wake();
+}
+
+void Session::on_cancel() {
+  if (waiting_in != nullptr) {
+    cancel_ = true;
+    return wake();
+  }
+  for (ServerConn* conn : links_) {
+    if (conn->link.owed > 0) worker_.send_cancel(*conn);
+  }
+}
+
+Session::Info Session::info() const {
+  Info info;
+  info.user = user_name_;
+  info.database = pools_ == nullptr ? "" : pools_->database->config().name;
+  info.peer = peer_;
+  info.pid = pid_;
+  info.connected = connected_;
+  info.request = request_at_;
+  info.state = waiting_in != nullptr ? "waiting" : task_.active() ? "active" : tx_.active() ? "idle in transaction" : "idle";
+  if (const auto* name = settings_->find("application_name")) info.application_name = name->value;
+  for (const ServerConn* conn : links_) {
+    info.links.push_back(conn);
+    if (conn->link.stay) info.pin_reason = "session state";
+  }
+  return info;
+}
+
+}  // namespace howdah::proxy

@@ -1,0 +1,310 @@
+// One client connection: reads its messages in order, decides where each statement runs, and hands the replies back.
+//
+// An idle session holds no buffer and no coroutine: it waits in its worker's event loop. When bytes come, serve() runs
+// until there is nothing left to do. Owned by its worker; all calls on that worker's thread.
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "drivers/net/buffer.h"
+#include "drivers/net/reactor.h"
+#include "drivers/net/stream.h"
+#include "drivers/pgwire/frontend.h"
+#include "drivers/pgwire/startup.h"
+#include "drivers/pgwire/types.h"
+#include "proxy/control/transaction_outcome.h"
+#include "proxy/core/database.h"
+#include "proxy/core/pool.h"
+#include "proxy/core/prepared.h"
+#include "proxy/core/settings.h"
+#include "proxy/core/task.h"
+#include "proxy/core/transaction.h"
+#include "sharding/router.h"
+#include "sharding/sql/plan.h"
+
+namespace howdah::proxy {
+
+class Worker;
+
+// A portal of the extended protocol, from Bind to the end of its transaction (or Sync outside of one).
+struct Portal {
+  std::string name;
+  sharding::sql::PlanPtr plan;        // null: a statement without text (empty query)
+  StatementPtr statement;
+  ServerConn* conn = nullptr;         // null: answered by the proxy, or run on all shards
+  bool on_all = false;
+  bool described = false;             // on_all: the client asked for a description
+  std::string bind_tail;              // on_all: the Bind message behind its names
+};
+
+// State of the extended protocol; made when a client first uses it.
+struct Extended {
+  std::unordered_map<std::string, StatementPtr> named;
+  StatementPtr unnamed;
+  // Since the last Sync:
+  bool failed = false;                // messages are skipped up to Sync
+  bool active = false;                // any message came
+  ServerConn* conn = nullptr;         // where unsynced messages went
+  std::vector<StatementPtr> pending;  // parsed, their ParseComplete still owed, sent nowhere yet
+  std::vector<std::string> pending_names;
+  std::vector<Portal> portals;
+  struct Effect {
+    sharding::sql::PlanPtr plan;      // of an Execute
+    StatementPtr statement;           // of a Parse, an Execute, or the Close of an evicted statement
+    std::string name;                 // of a client's Parse
+  };
+  std::vector<Effect> effects;        // by ServerEntry::effect - 1
+};
+
+class Session final : public net::IoHandler,
+                      public net::Runnable,
+                      public net::TimerHandler,
+                      public ReplyOwner,
+                      public PoolWaiter {
+ public:
+  Session(Worker& worker, int fd, std::string peer);
+  ~Session();
+
+  void start();
+  // A CancelRequest with this session's key came.
+  void on_cancel();
+  // Ends the session at the next transaction boundary, or at once when idle; `reason` is told as FATAL.
+  void drain();
+  void kill(const Error& reason);
+
+  void on_io(std::uint32_t events) override;
+  void run() override;
+  void on_timer() override;
+
+  void on_reply(ServerConn& from, Bytes bytes) override;
+  void on_fabricated(ServerConn& from, char type) override;
+  void on_entry_done(ServerConn& from, const ServerEntry& entry, bool ok) override;
+  void on_ready(ServerConn& from, const ServerEntry& entry) override;
+  void on_copy_in(ServerConn& from) override;
+  void on_lost(ServerConn& from) override;
+  void flush_replies(ServerConn& from) override;
+  void on_server_writable(ServerConn& from) override;
+  void on_pool(ServerConn* granted, const Error* reason) override;
+
+  // For SHOW CLIENTS.
+  struct Info {
+    std::string user, database, peer, state, application_name, pin_reason;
+    std::int32_t pid = 0;
+    SteadyTime connected, request;
+    std::vector<const ServerConn*> links;
+  };
+  Info info() const;
+  std::int32_t pid() const { return pid_; }
+  std::int32_t secret() const { return secret_; }
+  const std::string& user_name() const { return user_name_; }
+  bool logged_in() const { return logged_in_; }
+  bool counted() const { return counted_; }
+
+  void wake();
+
+ private:
+  using Plan = sharding::sql::StatementPlan;
+  using PlanPtr = sharding::sql::PlanPtr;
+
+  // --- session.cc: life and client I/O
+  struct Suspend {
+    Session& session;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) noexcept { session.waiter_ = handle; }
+    void await_resume() const noexcept {}
+  };
+  Suspend suspend() { return Suspend{*this}; }
+  Task<> serve();
+  Task<> handle(char type, Bytes body, Bytes whole);
+  bool read_client();          // false: nothing more now
+  void close();                // the coroutine ends, then the session
+  bool stopped() const { return closing_; }
+  void send(Bytes bytes);      // to the client, in order; written at the end of the batch
+  void flush_client();
+  void send_error(const Error& error);
+  void send_ready();
+  void fatal(const Error& error);
+  pgwire::TxStatus client_status() const;
+  bool ends_here();            // draining, and at a transaction boundary
+  Task<> pump_copy_in(ServerConn& conn);
+
+  // --- session_login.cc
+  struct Startup {
+    std::string user, database;
+    std::vector<std::pair<std::string, std::string>> settings;  // in order
+  };
+  Task<> login();
+  Task<bool> read_startup(Startup& startup);
+  bool take_startup(const pgwire::StartupRequest& request, Startup& startup);
+  Task<bool> authenticate(const config::User* user, const std::string& name);
+  Task<bool> authenticate_scram(const config::User* user, const std::string& name);
+  Task<bool> next_password(std::string& body);
+  Task<bool> read_more();
+  Task<bool> start_tls();
+  Task<bool> welcome(const Startup& startup);
+
+  // --- session_admin.cc
+  Task<> admin_query(Bytes body);
+
+  // --- session_plan.cc: from text to server
+  Result<PlanPtr> plan_text(Bytes sql, std::span<const Oid> types);
+  std::uint64_t scope();
+  std::vector<std::string> search_path() const;
+  ShardId shard_for(const sharding::Route& route, const Plan& plan) const;
+  ServerId server_for(ShardId shard, const Plan& plan);
+  ServerConn* linked(ShardId shard) const;
+  // A linked connection in this session's state, its transaction begun if one is active. Null: the client has been told.
+  Task<ServerConn*> link(ShardId shard, const Plan& plan);
+  Task<ServerConn*> acquire(Pool& pool, bool tell = true);
+  Task<bool> bring_settings(ServerConn& conn);
+  void begin_on(ServerConn& conn);
+  void release(ServerConn& conn);
+  void release_all_idle();
+  void note_done(ServerConn& conn, const Plan& plan);
+  void apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool ok);
+  Error refusal_in_context(const Plan& plan, const sharding::Route& route) const;
+
+  // --- session_simple.cc
+  Task<> simple_query(Bytes body, Bytes whole);
+  Task<> run_string(PlanPtr plan, std::vector<Result<sharding::Route>> routes, std::string sql);
+  Task<bool> run_range(PlanPtr plan, std::size_t first, std::size_t last, const std::vector<Result<sharding::Route>>& routes,
+                       const std::string& sql);
+  Task<> run_single(const PlanPtr& plan, Bytes sql, Bytes whole);
+  Task<bool> run_query(ServerConn& conn, Bytes message, bool forward_ready);
+  Task<bool> wait_owed(ServerConn& conn);
+  Task<bool> own_query(ServerConn& conn, std::string_view sql, bool tell);
+  Task<> function_call(Bytes whole);
+
+  // --- session_proxy.cc: statements that the proxy answers (transaction control, SHOW, ...)
+  bool proxy_handles(const Plan& plan) const;
+  Task<bool> run_in_proxy(const Plan& plan, std::string_view text);
+  bool fail_statement(const Error& error);
+  Task<bool> show(const Plan& plan);
+  Task<bool> set_howdah(const Plan& plan);
+
+  // --- session_transaction.cc
+  Task<bool> begin(const Plan& plan);
+  Task<bool> commit(bool chain);
+  Task<bool> rollback(bool chain);
+  Task<bool> savepoint(const Plan& plan);
+  Task<bool> commit_links(bool tell);    // false: rolled back (or unknown), and the client told when `tell`
+  Task<bool> two_phase(std::vector<ServerConn*> writers);
+  Task<> rollback_links();
+  void end_transaction(bool committed);
+  Task<bool> on_links(std::span<ServerConn* const> conns, std::string_view sql);
+  Task<> abort_prepared(std::vector<ServerConn*> participants, std::function<std::string(const ServerConn&)> gid,
+                        std::string token_hash);
+  Task<bool> wait_server(ServerConn& conn);
+  Task<bool> own_query_quietly(ServerConn& conn, std::string_view sql);
+  Task<Result<control::Outcome>> resolve(std::string database, ShardId commit_point, std::string token_hash);
+  Task<bool> await_unfinished(ServerConn& conn);
+
+  // --- session_broadcast.cc
+  Task<bool> run_everywhere(PlanPtr plan, std::size_t index, std::string_view sql, Portal* portal);
+  Task<bool> run_on_shards(const Plan& plan, const std::string& sql, Portal* portal);
+  Task<bool> run_one_by_one(const Plan& plan, const std::string& sql, Portal* portal);
+  void send_everywhere(ServerConn& conn, std::string_view sql, Portal* portal);
+  bool tell_failure(std::span<ServerConn* const> conns);
+  Task<> refresh_catalog();
+
+  // --- session_extended.cc: Parse, Bind, Describe, Execute, Close, Flush, Sync
+  Task<> on_parse(Bytes body);
+  Task<> on_bind(Bytes body);
+  Task<> on_describe(Bytes body);
+  Task<> on_execute(Bytes body);
+  Task<> on_close_message(Bytes body);
+  Task<> on_sync();
+  Task<> on_flush();
+  Task<bool> bind_somewhere(const pgwire::BindMessage& bind, const StatementPtr& statement, PlanPtr plan);
+  Task<> describe_statement(const StatementPtr& statement);
+  void describe_proxy_statement(const Plan& plan);
+
+  // --- session_group.cc: the messages between two Syncs as one unit
+  Extended& ext();
+  Task<> fail_group(Error error);
+  Task<bool> drain_group();
+  Task<bool> leave_group_conn();         // before another connection takes over; false: refused, the client was told
+  void use(ServerConn& conn);
+  Task<ServerConn*> any_conn();
+  Task<bool> settle_pending();
+  bool proxy_knows(const Statement& statement);
+  void ensure_parsed(ServerConn& conn, const StatementPtr& statement, bool forward, std::string name);
+  void fabricate(char type);
+  std::uint16_t note_effect(PlanPtr plan, StatementPtr statement, std::string name);
+  Portal* find_portal(Bytes name);
+  void drop_portals();
+  StatementPtr find_statement(Bytes name);
+  Result<PlanPtr> plan_statement(Statement& statement);
+  void end_group();
+  bool more_binds_follow() const;
+
+  Worker& worker_;
+  net::Stream stream_;
+  net::Buffer in_;
+  net::Buffer out_;
+  std::size_t message_size_ = 0;    // of the message being handled, at the front of in_; 0 once it was consumed
+  Bytes range_;                     // borrowed from a server connection's buffer until flush_replies()
+  Task<> task_;
+  std::coroutine_handle<> waiter_;
+  net::Timer timer_;
+
+  UserPools* pools_ = nullptr;
+  SettingsPtr settings_ = Settings::none();
+  SettingsPtr base_settings_ = Settings::none();
+  std::vector<ServerConn*> links_;
+  Transaction tx_;
+  std::unique_ptr<Extended> ext_;
+  struct ShardView {
+    std::int64_t mark = 0;          // a read may use a replica only if it has caught up to this
+    std::int64_t last_read = 0;
+    std::uint16_t last_server = 0xffff;
+  };
+  std::vector<ShardView> views_;    // by shard; empty without replicas
+  ServerConn* granted_ = nullptr;
+  std::unique_ptr<Error> pool_error_;
+
+  struct Unfinished {
+    ShardId shard;
+    std::string gid;
+  };
+  std::vector<Unfinished> unfinished_;  // committed, but a participant was out of reach: await before reading there
+
+  std::uint64_t scope_ = 0;
+  std::uint64_t scope_version_ = 0;
+  const Settings* scope_settings_ = nullptr;
+
+  std::string user_name_;
+  std::string peer_;
+  SteadyTime connected_;
+  SteadyTime request_at_;
+  std::int32_t pid_ = 0;
+  std::int32_t secret_ = 0;
+  std::string route_server_;
+  const char* route_reason_ = "";
+  std::uint16_t route_mask_ = 0;    // of the last statement, for SHOW howdah.route
+  bool logged_in_ = false;
+  bool client_readable_ = true;
+  bool client_eof_ = false;
+  bool closing_ = false;
+  bool draining_ = false;
+  bool cancel_ = false;             // arrived while waiting for a connection
+  bool is_admin_ = false;
+  bool counted_ = false;
+  bool buried_ = false;
+  bool timed_out_ = false;
+  bool catalog_changed_ = false;    // by DDL of the transaction at hand
+  bool committing_ = false;         // a two-phase commit is under way: nothing may end it
+  bool relay_ready_ = false;        // the statement at hand is the whole string: its ReadyForQuery may be the server's
+  bool ready_sent_ = false;         // the server's own ReadyForQuery already ended this string
+  bool statement_failed_ = false;   // of the string at hand: an error went to the client
+};
+
+}  // namespace howdah::proxy

@@ -1,0 +1,422 @@
+// The extended query protocol's messages, one function each.
+// https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frontend.h"
+#include "proxy/core/errors.h"
+#include "proxy/core/session.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+namespace sql = sharding::sql;
+using pgwire::OwedKind;
+using sql::Verb;
+
+namespace {
+
+Error malformed(const char* what) {
+  return make_error(ErrorCode::kProtocolViolation, std::string("invalid message format: ") + what);
+}
+
+Error aborted() {
+  return make_error(ErrorCode::kInFailedTransaction,
+                    "current transaction is aborted, commands ignored until end of transaction block");
+}
+
+Error no_statement(Bytes name) {
+  return make_error(ErrorCode::kUnknownStatement,
+                    name.empty() ? std::string("unnamed prepared statement does not exist")
+                                 : "prepared statement \"" + std::string(name) + "\" does not exist");
+}
+
+Error no_portal(Bytes name) {
+  return make_error(ErrorCode::kUnknownCursor, "portal \"" + std::string(name) + "\" does not exist");
+}
+
+bool ends_transaction(const sql::Plan& plan) {
+  if (plan.statements.empty()) return true;
+  const Verb verb = plan.statements[0].verb;
+  return verb == Verb::kCommit || verb == Verb::kRollback || verb == Verb::kRollbackTo;
+}
+
+}  // namespace
+
+Task<> Session::on_parse(Bytes body) {
+  Extended& e = ext();
+  e.active = true;
+  if (e.failed) co_return;
+  pgwire::ParseMessage parse;
+  if (!decode(body, parse)) {
+    co_await fail_group(malformed("Parse"));
+    co_return;
+  }
+  const std::string name(parse.name);
+  if (!name.empty() && e.named.contains(name)) {
+    co_await fail_group(
+        make_error(ErrorCode::kDuplicateStatement, "prepared statement \"" + name + "\" already exists"));
+    co_return;
+  }
+  std::vector<Oid> types(parse.type_count);
+  for (std::size_t i = 0; i < types.size(); ++i) types[i] = parse.type(i);
+  StatementPtr statement;
+  if (name.empty()) {
+    statement = std::make_shared<Statement>();
+    statement->text = parse.query;
+    statement->types = std::move(types);
+  } else {
+    statement = worker_.statements.intern(parse.query, std::move(types));
+  }
+  const auto plan = plan_statement(*statement);
+  if (client_status() == pgwire::TxStatus::kFailed && (!plan || !ends_transaction(**plan))) {
+    co_await fail_group(aborted());
+    co_return;
+  }
+  if (!plan) {
+    co_await fail_group(plan.error());
+    co_return;
+  }
+  if ((*plan)->statements.size() > 1) {
+    co_await fail_group(
+        make_error(ErrorCode::kSyntaxError, "cannot insert multiple commands into a prepared statement"));
+    co_return;
+  }
+  if (name.empty()) {
+    e.unnamed = statement;
+  } else {
+    e.named.emplace(name, statement);
+  }
+  if (e.effects.size() > 0x8000 && !co_await drain_group()) co_return;
+  e.pending.push_back(std::move(statement));
+  e.pending_names.push_back(name);
+}
+
+Task<> Session::on_bind(Bytes body) {
+  Extended& e = ext();
+  e.active = true;
+  if (e.failed) co_return;
+  pgwire::BindMessage bind;
+  if (!decode(body, bind)) {
+    co_await fail_group(malformed("Bind"));
+    co_return;
+  }
+  const StatementPtr statement = find_statement(bind.statement);
+  if (statement == nullptr) {
+    co_await fail_group(no_statement(bind.statement));
+    co_return;
+  }
+  const auto plan = plan_statement(*statement);
+  if (!plan) {
+    co_await fail_group(plan.error());
+    co_return;
+  }
+  if (client_status() == pgwire::TxStatus::kFailed && !ends_transaction(**plan)) {
+    co_await fail_group(aborted());
+    co_return;
+  }
+  if (!bind.portal.empty() && find_portal(bind.portal) != nullptr) {
+    co_await fail_group(make_error(ErrorCode::kDuplicateCursor, "cursor \"" + std::string(bind.portal) + "\" already exists"));
+    co_return;
+  }
+  std::erase_if(e.portals, [&](const Portal& portal) { return portal.name == bind.portal; });
+  if (e.effects.size() > 0x8000 && !co_await drain_group()) co_return;
+  co_await bind_somewhere(bind, statement, *plan);
+}
+
+Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const StatementPtr& statement, PlanPtr plan) {
+  Extended& e = *ext_;
+  Portal portal;
+  portal.name = bind.portal;
+  portal.plan = plan;
+  portal.statement = statement;
+  const Plan* what = plan->statements.empty() ? nullptr : &plan->statements[0];
+  if (what != nullptr && proxy_handles(*what)) {
+    if (!co_await settle_pending()) co_return false;
+    fabricate(pgwire::be::kBindComplete);
+    e.portals.push_back(std::move(portal));
+    co_return true;
+  }
+  sharding::Route route;
+  Plan nothing;
+  nothing.where = sql::Where::kHome;
+  nothing.writes = false;
+  if (what != nullptr) {
+    auto& params = worker_.params;
+    params.clear();
+    std::size_t i = 0;
+    for (const pgwire::Value value : bind.params) {
+      params.push_back({value.bytes, value.null, bind.formats.of(i) == pgwire::kBinaryFormat,
+                        i < statement->types.size() ? statement->types[i] : 0});
+      ++i;
+    }
+    const sharding::Values values{statement->text, statement->slots, params};
+    auto found = sharding::route(*what, values, *pools_->database->snapshot().map);
+    if (!found) {
+      co_await fail_group(found.error());
+      co_return false;
+    }
+    route = *found;
+  } else {
+    what = &nothing;
+  }
+  if (route.kind == sharding::Route::Kind::kAllShards) {
+    portal.on_all = true;
+    portal.bind_tail = bind.after_names;
+    e.portals.push_back(std::move(portal));
+    co_return true;
+  }
+  const ShardId shard = shard_for(route, *what);
+  route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
+  ServerConn* conn = linked(shard);
+  const bool elsewhere = e.conn != nullptr && (e.conn != conn || conn->lost());
+  if (elsewhere && !co_await leave_group_conn()) co_return false;
+  if (!tx_.active() && what->writes && pools_->database->sharded() && more_binds_follow()) {
+    // A batch that may reach several shards: one transaction around it, committed at Sync.
+    if (e.conn != nullptr && !co_await leave_group_conn()) co_return false;
+    tx_.kind = Transaction::Kind::kImplicit;
+    tx_.settings_at_begin = settings_;
+  }
+  // A replica that served this group's reads cannot take its writes.
+  if (conn != nullptr && conn->link.replica && !what->read_only && !tx_.active() && !conn->link.stay) {
+    if (e.conn == conn && !co_await leave_group_conn()) co_return false;
+    release(*conn);
+  }
+  conn = co_await link(shard, *what);
+  if (conn == nullptr) {
+    e.failed = true;
+    co_return false;
+  }
+  use(*conn);
+  ensure_parsed(*conn, statement, false, {});
+  auto& out = worker_.scratch;
+  out.clear();
+  pgwire::append_bind_renamed(out, bind.portal, statement->id == 0 ? std::string() : statement->server_name(), bind.after_names);
+  conn->queue(out);
+  conn->owe({.kind = OwedKind::kBind, .owner = this});
+  conn->link.unsynced = true;
+  portal.conn = conn;
+  e.portals.push_back(std::move(portal));
+  co_return true;
+}
+
+Task<> Session::on_describe(Bytes body) {
+  Extended& e = ext();
+  e.active = true;
+  if (e.failed) co_return;
+  pgwire::DescribeMessage describe;
+  if (!decode(body, describe)) {
+    co_await fail_group(malformed("Describe"));
+    co_return;
+  }
+  if (describe.kind == 'S') {
+    const StatementPtr statement = find_statement(describe.name);
+    if (statement == nullptr) {
+      co_await fail_group(no_statement(describe.name));
+    } else {
+      co_await describe_statement(statement);
+    }
+    co_return;
+  }
+  if (describe.kind != 'P') {
+    co_await fail_group(malformed("Describe"));
+    co_return;
+  }
+  Portal* portal = find_portal(describe.name);
+  if (portal == nullptr) {
+    co_await fail_group(no_portal(describe.name));
+  } else if (portal->on_all) {
+    portal->described = true;
+  } else if (portal->conn == nullptr) {
+    if (!co_await drain_group()) co_return;
+    worker_.scratch.clear();
+    describe_proxy_statement(portal->plan->statements[0]);
+    send(worker_.scratch);
+  } else {
+    ServerConn& conn = *portal->conn;
+    worker_.scratch.clear();
+    pgwire::append_describe(worker_.scratch, 'P', describe.name);
+    if (e.conn != &conn && !co_await leave_group_conn()) co_return;
+    use(conn);
+    conn.queue(worker_.scratch);
+    conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});
+    conn.link.unsynced = true;
+  }
+}
+
+// Appends what Describe answers for a statement of the proxy's own.
+void Session::describe_proxy_statement(const Plan& plan) {
+  if (plan.verb == Verb::kShow) {
+    pgwire::append_text_row_description(worker_.scratch, {"shards", "server", "reason", "plan"});
+  } else {
+    pgwire::append_no_data(worker_.scratch);
+  }
+}
+
+Task<> Session::describe_statement(const StatementPtr& statement) {
+  const auto plan = plan_statement(*statement);
+  if (!plan) {
+    co_await fail_group(plan.error());
+    co_return;
+  }
+  if (!(*plan)->statements.empty() && proxy_handles((*plan)->statements[0])) {
+    if (!co_await settle_pending() || !co_await drain_group()) co_return;
+    worker_.scratch.clear();
+    pgwire::append_parameter_description(worker_.scratch, {});
+    describe_proxy_statement((*plan)->statements[0]);
+    send(worker_.scratch);
+    co_return;
+  }
+  ServerConn* conn = co_await any_conn();
+  if (conn == nullptr) co_return;
+  ensure_parsed(*conn, statement, false, {});
+  worker_.scratch.clear();
+  pgwire::append_describe(worker_.scratch, 'S', statement->id == 0 ? std::string() : statement->server_name());
+  conn->queue(worker_.scratch);
+  conn->owe({.kind = OwedKind::kDescribeStatement, .owner = this});
+  conn->link.unsynced = true;
+}
+
+Task<> Session::on_execute(Bytes body) {
+  Extended& e = ext();
+  e.active = true;
+  if (e.failed) co_return;
+  pgwire::ExecuteMessage execute;
+  if (!decode(body, execute)) {
+    co_await fail_group(malformed("Execute"));
+    co_return;
+  }
+  Portal* portal = find_portal(execute.portal);
+  if (portal == nullptr) {
+    co_await fail_group(no_portal(execute.portal));
+    co_return;
+  }
+  if (portal->on_all) {
+    if (!co_await settle_pending() || !co_await leave_group_conn()) co_return;
+    Portal kept = *find_portal(execute.portal);
+    statement_failed_ = false;
+    if (!co_await run_everywhere(kept.plan, 0, kept.statement->text, &kept)) e.failed = true;
+    co_return;
+  }
+  if (portal->conn == nullptr) {
+    const PlanPtr plan = portal->plan;
+    const StatementPtr statement = portal->statement;
+    if (!co_await drain_group()) co_return;
+    const Plan& what = plan->statements[0];
+    const bool ends = what.verb == Verb::kCommit || what.verb == Verb::kRollback || what.verb == Verb::kSavepoint ||
+                      what.verb == Verb::kRelease || what.verb == Verb::kRollbackTo;
+    // Simple queries of the proxy's own follow on these connections.
+    if (ends && tx_.active() && !co_await leave_group_conn()) co_return;
+    if (!co_await run_in_proxy(what, statement->text)) e.failed = true;
+    co_return;
+  }
+  ServerConn& conn = *portal->conn;
+  if (conn.lost()) {
+    co_await fail_group(conn.lost_reason());
+    co_return;
+  }
+  const std::uint16_t effect = note_effect(portal->plan, portal->statement, {});
+  if (!portal->plan->statements.empty()) {
+    const Plan& what = portal->plan->statements[0];
+    if (what.writes) conn.link.wrote = true;
+  }
+  if (e.conn != &conn && !co_await leave_group_conn()) co_return;
+  use(conn);
+  worker_.scratch.clear();
+  pgwire::append_execute(worker_.scratch, execute.portal, execute.max_rows);
+  conn.queue(worker_.scratch);
+  conn.owe({.kind = OwedKind::kExecute, .effect = effect, .owner = this});
+  conn.link.unsynced = conn.link.executed = true;
+}
+
+Task<> Session::on_close_message(Bytes body) {
+  Extended& e = ext();
+  e.active = true;
+  if (e.failed) co_return;
+  pgwire::CloseMessage close_message;
+  if (!decode(body, close_message) || (close_message.kind != 'S' && close_message.kind != 'P')) {
+    co_await fail_group(malformed("Close"));
+    co_return;
+  }
+  if (close_message.kind == 'S') {
+    if (!co_await settle_pending()) co_return;
+    if (close_message.name.empty()) {
+      e.unnamed.reset();
+    } else {
+      e.named.erase(std::string(close_message.name));
+    }
+    fabricate(pgwire::be::kCloseComplete);
+    co_return;
+  }
+  Portal* portal = find_portal(close_message.name);
+  ServerConn* conn = portal == nullptr ? nullptr : portal->conn;
+  std::erase_if(e.portals, [&](const Portal& p) { return p.name == close_message.name; });
+  if (conn == nullptr || conn->lost()) {
+    if (!co_await settle_pending()) co_return;
+    fabricate(pgwire::be::kCloseComplete);
+    co_return;
+  }
+  if (e.conn != conn && !co_await leave_group_conn()) co_return;
+  use(*conn);
+  worker_.scratch.clear();
+  pgwire::append_close(worker_.scratch, 'P', close_message.name);
+  conn->queue(worker_.scratch);
+  conn->owe({.kind = OwedKind::kClose, .owner = this});
+  conn->link.unsynced = true;
+}
+
+Task<> Session::on_flush() {
+  Extended& e = ext();
+  e.active = true;
+  if (e.failed) co_return;
+  if (!co_await settle_pending()) co_return;
+  co_await drain_group();
+  flush_client();
+}
+
+Task<> Session::on_sync() {
+  Extended& e = ext();
+  statement_failed_ = false;
+  if (!e.failed) co_await settle_pending();
+  bool ready = false;
+  if (ServerConn* conn = e.conn; conn != nullptr && !closing_) {
+    const bool forward_ready = tx_.kind != Transaction::Kind::kImplicit && !tx_.failed && !conn->lost();
+    if (!conn->lost()) {
+      worker_.scratch.clear();
+      pgwire::append_sync(worker_.scratch);
+      conn->queue(worker_.scratch);
+      if (!e.failed) conn->link.error = conn->link.error_forwarded = false;
+      conn->owe({.kind = OwedKind::kSync, .forward_ready = forward_ready, .owner = this});
+      conn->flush();
+      co_await wait_owed(*conn);
+    }
+    if (closing_) co_return;
+    if (conn->lost()) {
+      if (!e.failed && !conn->link.error_forwarded) send_error(conn->lost_reason());
+      if (tx_.active()) tx_.failed = true;
+      e.failed = true;
+    } else {
+      ready = forward_ready;
+      if (!tx_.active()) {
+        ++conn->pool().counters.transactions;
+        WorkerCounters::add(worker_.counters.transactions);
+      }
+    }
+  }
+  if (closing_) co_return;
+  if (tx_.kind == Transaction::Kind::kImplicit) {
+    bool committed = false;
+    if (e.failed || tx_.failed) {
+      co_await rollback_links();
+    } else {
+      committed = co_await commit_links(true);
+    }
+    if (closing_) co_return;
+    end_transaction(committed);
+  }
+  const bool catalog = catalog_changed_ && !tx_.active();
+  end_group();
+  if (catalog) co_await refresh_catalog();
+  release_all_idle();
+  if (!ready) send_ready();
+}
+
+}  // namespace howdah::proxy

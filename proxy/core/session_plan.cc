@@ -1,0 +1,335 @@
+// From a statement's text to the server connection that runs it.
+#include <algorithm>
+
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frontend.h"
+#include "proxy/core/errors.h"
+#include "proxy/core/proxy.h"
+#include "proxy/core/session.h"
+#include "proxy/core/worker.h"
+#include "sharding/sql/analyzer.h"
+
+namespace howdah::proxy {
+
+namespace sql = sharding::sql;
+using sql::Verb;
+using sql::Where;
+
+namespace {
+
+// "a, \"B c\", $user" -> names as the catalog has them.
+std::vector<std::string> split_path(std::string_view path, const std::string& user) {
+  std::vector<std::string> names;
+  std::string name;
+  bool quoted = false, any = false;
+  const auto finish = [&] {
+    if (any) names.push_back(name == "$user" ? user : name);
+    name.clear();
+    any = false;
+  };
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const char c = path[i];
+    if (c == '"') {
+      if (quoted && i + 1 < path.size() && path[i + 1] == '"') {
+        name += '"';
+        ++i;
+      } else {
+        quoted = !quoted;
+        any = true;
+      }
+    } else if (!quoted && c == ',') {
+      finish();
+    } else if (quoted || !std::isspace(static_cast<unsigned char>(c))) {
+      name += quoted ? c : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      any = true;
+    }
+  }
+  finish();
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> Session::search_path() const {
+  const auto* set = settings_->find("search_path");
+  const std::string& path = set != nullptr ? set->value : pools_->default_search_path;
+  const auto* role = settings_->find("role");
+  return split_path(path.empty() ? "\"$user\", public" : path, role != nullptr ? role->value : user_name_);
+}
+
+std::uint64_t Session::scope() {
+  DatabaseView& database = *pools_->database;
+  database.refresh();
+  if (scope_ != 0 && scope_version_ == database.version() && scope_settings_ == settings_.get()) return scope_;
+  std::string key = database.config().name;
+  for (const auto& name : search_path()) key.append(1, '\0').append(name);
+  key.append(1, '\1').append(std::to_string(database.version()));
+  key.append(1, '\1').append(std::to_string(database.config().rules.version));
+  for (const auto* name : {"standard_conforming_strings", "role", "session_authorization"}) {
+    const auto* entry = settings_->find(name);
+    key.append(1, '\1').append(entry == nullptr ? "" : entry->value);
+  }
+  scope_ = worker_.intern_scope(key);
+  scope_version_ = database.version();
+  scope_settings_ = settings_.get();
+  return scope_;
+}
+
+Result<Session::PlanPtr> Session::plan_text(Bytes text, std::span<const Oid> types) {
+  const std::uint64_t in_scope = scope();
+  sql::LexerOptions lexer;
+  if (const auto* entry = settings_->find("standard_conforming_strings")) {
+    lexer.standard_conforming_strings = entry->value != "off" && entry->value != "false" && entry->value != "0";
+  }
+  sql::tokenize(text, lexer, worker_.tokens);
+  if (const PlanPtr* known = worker_.plans.find(text, worker_.tokens, types, in_scope)) {
+    WorkerCounters::add(worker_.counters.plan_hits);
+    return *known;
+  }
+  WorkerCounters::add(worker_.counters.plan_misses);
+  const DatabaseView& database = *pools_->database;
+  sql::AnalyzeContext context;
+  context.catalog = database.snapshot().catalog.get();
+  context.rules = &database.config().rules;
+  context.search_path = search_path();
+  context.lexer = lexer;
+  auto analysis = sql::analyze(text, worker_.tokens, types, context);
+  if (!analysis) return analysis.error();
+  return worker_.plans.insert(text, worker_.tokens, types, in_scope, std::move(*analysis));
+}
+
+ShardId Session::shard_for(const sharding::Route& route, const Plan& plan) const {
+  using Kind = sharding::Route::Kind;
+  if (route.kind == Kind::kShard) return route.shard;
+  if (route.kind == Kind::kCanonical) return ShardId(0);
+  // Side effects without a table (advisory locks, NOTIFY) must meet those of all other sessions: one fixed shard.
+  if (route.kind == Kind::kHome && plan.writes && !(plan.verb == Verb::kSet)) {
+    for (const ServerConn* conn : links_) {
+      if (conn->link.stay) return conn->pool().target().shard;
+    }
+    if (plan.verb != Verb::kFetch && plan.verb != Verb::kCloseCursor) return ShardId(0);
+  }
+  if (!links_.empty()) return links_.front()->pool().target().shard;
+  return ShardId(static_cast<std::uint16_t>(static_cast<std::uint32_t>(pid_) % pools_->primaries.size()));
+}
+
+ServerId Session::server_for(ShardId shard, const Plan& plan) {
+  const ServerId primary = pools_->primaries[shard.value()];
+  const auto& replicas = pools_->replicas[shard.value()];
+  if (replicas.empty() || views_.empty() || !plan.read_only) return primary;
+  if (tx_.active() && !(tx_.explicit_block() && tx_.options.read_only == true &&
+                        tx_.options.isolation != sql::TransactionOptions::Isolation::kSerializable)) {
+    return primary;
+  }
+  const control::HealthTable* health = pools_->database->health();
+  if (health == nullptr || pools_->database->config().replica_reads == config::ReplicaReads::kOff) return primary;
+  ShardView& view = views_[shard.value()];
+  const auto usable = [&](ServerId replica, std::int64_t mark) {
+    const auto& state = health->at(replica);
+    return state.up.load(std::memory_order_relaxed) && state.may_read(mark);
+  };
+  // The one read last, while it is good: its state cannot go back.
+  if (view.last_server != 0xffff && view.last_server != primary.value()) {
+    const ServerId last(view.last_server);
+    if (usable(last, view.mark)) return last;
+  }
+  // Another server counts as a write at the time of the last read.
+  const std::int64_t mark = std::max(view.mark, view.last_read);
+  const std::size_t start = static_cast<std::uint32_t>(pid_) + pools_->next_replica;
+  for (std::size_t i = 0; i < replicas.size(); ++i) {
+    const ServerId candidate = replicas[(start + i) % replicas.size()];
+    if (usable(candidate, mark)) return candidate;
+  }
+  return primary;
+}
+
+ServerConn* Session::linked(ShardId shard) const {
+  for (ServerConn* conn : links_) {
+    if (conn->pool().target().shard == shard) return conn;
+  }
+  return nullptr;
+}
+
+Task<ServerConn*> Session::acquire(Pool& pool, bool tell) {
+  granted_ = nullptr;
+  pool_error_.reset();
+  cancel_ = timed_out_ = false;
+  if (ServerConn* conn = pool.acquire(*this)) {
+    conn->link_to(*this);
+    links_.push_back(conn);
+    co_return conn;
+  }
+  flush_client();
+  const SteadyTime since = worker_.reactor().now();
+  const auto limit = worker_.config()->pool.wait_timeout;
+  if (limit.count() > 0) timer_.arm(worker_.reactor(), since + limit);
+  while (granted_ == nullptr && !pool_error_ && !cancel_ && !timed_out_ && !closing_) co_await suspend();
+  timer_.cancel();
+  pool.counters.wait_us += static_cast<std::uint64_t>(
+      std::chrono::duration_cast<microseconds>(worker_.reactor().now() - since).count());
+  if (ServerConn* conn = std::exchange(granted_, nullptr)) {
+    links_.push_back(conn);
+    co_return conn;
+  }
+  pool.give_up(*this);
+  if (closing_ || !tell) co_return nullptr;
+  Error error;
+  if (pool_error_) {
+    error = *pool_error_;
+    // The client's own login was checked already: this is about the proxy and its server.
+    if (error.code == ErrorCode::kTooManyClients || error.code == ErrorCode::kStaleMap) error.code = ErrorCode::kServerUnavailable;
+  } else if (cancel_) {
+    error = make_error(ErrorCode::kQueryCanceled, "canceling statement due to user request");
+  } else {
+    WorkerCounters::add(worker_.counters.wait_timeouts);
+    error = make_error(ErrorCode::kWaitTimeout, "no server connection became free in time",
+                       "raise pool.size, shorten transactions, or raise pool.wait_timeout",
+                       "waited " + std::to_string(limit.count()) + " ms for a connection to " + pool.target().describe());
+  }
+  if (tx_.active()) tx_.failed = true;
+  send_error(error);
+  co_return nullptr;
+}
+
+Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
+  if (ServerConn* conn = linked(shard)) {
+    if (conn->lost()) {
+      const Error reason = conn->lost_reason();
+      release(*conn);
+      if (tx_.active()) tx_.failed = true;
+      send_error(reason);
+      co_return nullptr;
+    }
+    if (conn->link.replica && !plan.read_only && plan.where != Where::kProxy && plan.verb != Verb::kFetch &&
+        plan.verb != Verb::kCloseCursor && plan.verb != Verb::kDeclareCursor && plan.verb != Verb::kSet &&
+        plan.verb != Verb::kSetTransaction && plan.verb != Verb::kShow) {
+      if (tx_.active()) tx_.failed = true;
+      send_error(make_error(ErrorCode::kReadOnlyTransaction,
+                            "cannot execute this statement in a read-only transaction that runs on a replica",
+                            "begin the transaction with READ WRITE, or run it on the primary"));
+      co_return nullptr;
+    }
+    if (!conn->settings->same(*settings_) && !co_await bring_settings(*conn)) co_return nullptr;
+    if (tx_.active() && !conn->link.in_transaction) begin_on(*conn);
+    co_return conn;
+  }
+  if (tx_.explicit_block() && !links_.empty()) {
+    using Isolation = sql::TransactionOptions::Isolation;
+    const auto* set = settings_->find("default_transaction_isolation");
+    const bool snapshot = tx_.options.isolation == Isolation::kRepeatableRead || tx_.options.isolation == Isolation::kSerializable ||
+                          (tx_.options.isolation == Isolation::kDefault && set != nullptr && set->value != "read committed");
+    if (snapshot) {
+      tx_.failed = true;
+      send_error(make_error(ErrorCode::kUnsupported, "a REPEATABLE READ or SERIALIZABLE transaction cannot reach a second shard",
+                            "use READ COMMITTED, or keep the transaction to one sharding key",
+                            "the shards have no common snapshot"));
+      co_return nullptr;
+    }
+  }
+  Pool& pool = pools_->pool(server_for(shard, plan));
+  ServerConn* conn = co_await acquire(pool);
+  if (conn == nullptr) co_return nullptr;
+  conn->link.replica = pool.target().replica;
+  if (!conn->settings->same(*settings_) && !co_await bring_settings(*conn)) {
+    if (!conn->lost()) conn->fail(make_error(ErrorCode::kServerLost, "settings could not be carried over"));
+    release(*conn);
+    co_return nullptr;
+  }
+  if (tx_.active()) begin_on(*conn);
+  co_return conn;
+}
+
+Task<bool> Session::bring_settings(ServerConn& conn) {
+  const std::string statements = settings_->transition_from(*conn.settings);
+  if (!statements.empty() && !co_await own_query(conn, statements, true)) {
+    if (tx_.active()) tx_.failed = true;
+    co_return false;
+  }
+  conn.settings = settings_;
+  co_return true;
+}
+
+void Session::begin_on(ServerConn& conn) {
+  conn.link.settings_at_begin = conn.settings;
+  conn.link.in_transaction = true;
+  conn.link.replayed_at_join = tx_.replay.size();
+  const auto inject = [&](const std::string& statement) {
+    worker_.scratch.clear();
+    pgwire::append_query(worker_.scratch, statement);
+    conn.queue(worker_.scratch);
+    conn.owe({.kind = pgwire::OwedKind::kQuery, .forward = false, .forward_error = true, .owner = this});
+  };
+  inject(begin_statement(tx_.options));
+  for (const auto& step : tx_.replay) {
+    inject(step.savepoint ? "SAVEPOINT " + quote_identifier(step.text) : step.text);
+  }
+}
+
+void Session::release(ServerConn& conn) {
+  std::erase(links_, &conn);
+  if (ext_) {
+    if (ext_->conn == &conn) ext_->conn = nullptr;
+    std::erase_if(ext_->portals, [&](const Portal& portal) { return portal.conn == &conn; });
+  }
+  conn.pool().release(conn);
+}
+
+void Session::release_all_idle() {
+  const bool session_mode = worker_.config()->pool.mode == config::PoolMode::kSession && !pools_->database->sharded();
+  for (std::size_t i = links_.size(); i-- > 0;) {
+    ServerConn& conn = *links_[i];
+    if (conn.lost()) {
+      if (!tx_.active()) release(conn);
+    } else if (!tx_.active() && conn.link.owed == 0 && !conn.link.unsynced && !conn.link.stay && !session_mode &&
+               (!ext_ || ext_->conn != &conn)) {
+      release(conn);
+    }
+  }
+}
+
+void Session::note_done(ServerConn& conn, const Plan& plan) {
+  if (plan.writes) conn.link.wrote = true;
+  if (views_.empty()) return;
+  ShardView& view = views_[conn.pool().target().shard.value()];
+  const std::int64_t now = control::to_steady_ns(std::chrono::steady_clock::now());
+  if (!plan.read_only) {
+    view.mark = now;
+  }
+  view.last_read = now;
+  view.last_server = conn.pool().target().server.value();
+}
+
+// What a statement that ended changes in the session's picture of itself and of the server connection.
+void Session::apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool ok) {
+  note_done(conn, plan);
+  ++conn.pool().counters.statements;
+  WorkerCounters::add(worker_.counters.statements);
+  if (plan.pin != sql::PinReason::kNone) conn.link.stay = true;
+  if (plan.notifies) conn.link.notified = true;
+  if (!ok) return;
+  if (plan.changes_catalog) catalog_changed_ = true;
+  switch (plan.verb) {
+    case Verb::kSet: {
+      const Bytes statement = text.substr(plan.begin, plan.end - plan.begin);
+      if (plan.set.local && tx_.active()) tx_.replay.push_back({false, std::string(statement), nullptr});
+      settings_ = apply(settings_, base_settings_, plan.set, statement);
+      const SettingsPtr on_server = apply(conn.settings, Settings::none(), plan.set, statement);
+      conn.settings = on_server->same(*settings_) ? settings_ : on_server;
+      break;
+    }
+    case Verb::kDiscard:
+      conn.statements.clear();
+      break;
+    case Verb::kRollback:
+    case Verb::kCommit:
+      break;
+    default:
+      break;
+  }
+}
+
+Error Session::refusal_in_context(const Plan& plan, const sharding::Route&) const {
+  return plan.refusal.value_or(make_error(ErrorCode::kUnsupported, "this statement is not supported across shards"));
+}
+
+}  // namespace howdah::proxy

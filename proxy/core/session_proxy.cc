@@ -1,0 +1,173 @@
+// Statements that the proxy answers itself, or that act on the session rather than on one server.
+#include <algorithm>
+#include <cctype>
+
+#include "drivers/pgwire/backend.h"
+#include "proxy/core/errors.h"
+#include "proxy/core/session.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+namespace sql = sharding::sql;
+using sql::Verb;
+
+namespace {
+
+bool is_howdah(const std::string& name) { return name.starts_with("howdah."); }
+
+bool starts_with_word(std::string_view text, std::string_view word) {
+  if (text.size() < word.size()) return false;
+  return std::equal(word.begin(), word.end(), text.begin(), [](char w, char c) {
+    return w == std::tolower(static_cast<unsigned char>(c));
+  });
+}
+
+}  // namespace
+
+bool Session::proxy_handles(const Plan& plan) const {
+  switch (plan.verb) {
+    case Verb::kBegin:
+    case Verb::kCommit:
+    case Verb::kRollback:
+    case Verb::kSavepoint:
+    case Verb::kRelease:
+    case Verb::kRollbackTo:
+      return true;
+    case Verb::kSetTransaction:
+      return tx_.explicit_block() && links_.empty();
+    case Verb::kShow:
+      return is_howdah(plan.name);
+    case Verb::kSet:
+      return is_howdah(plan.set.name);
+    case Verb::kDeallocate:
+    case Verb::kDiscard:
+      // With a connection of its own, the server's own statements are meant as well.
+      return std::none_of(links_.begin(), links_.end(), [](const ServerConn* conn) { return conn->link.stay; });
+    default:
+      return false;
+  }
+}
+
+bool Session::fail_statement(const Error& error) {
+  if (tx_.active()) tx_.failed = true;
+  send_error(error);
+  return false;
+}
+
+Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
+  const auto tag = [&](std::string_view value) {
+    worker_.scratch.clear();
+    pgwire::append_command_complete(worker_.scratch, value);
+    send(worker_.scratch);
+  };
+  const bool failed = client_status() == pgwire::TxStatus::kFailed;
+  const bool ends = plan.verb == Verb::kCommit || plan.verb == Verb::kRollback || plan.verb == Verb::kRollbackTo;
+  if (failed && !ends) {
+    co_return fail_statement(make_error(ErrorCode::kInFailedTransaction,
+                                        "current transaction is aborted, commands ignored until end of transaction block"));
+  }
+  switch (plan.verb) {
+    case Verb::kBegin: {
+      if (tx_.explicit_block()) {
+        worker_.scratch.clear();
+        append_warning(worker_.scratch, "25001", "there is already a transaction in progress");
+        send(worker_.scratch);
+      } else {
+        tx_.kind = Transaction::Kind::kExplicit;
+        tx_.options = plan.transaction;
+        tx_.settings_at_begin = settings_;
+      }
+      tag(starts_with_word(text.substr(plan.begin, plan.end - plan.begin), "start") ? "START TRANSACTION" : "BEGIN");
+      co_return true;
+    }
+    case Verb::kCommit:
+      co_return co_await commit(plan.transaction.chain);
+    case Verb::kRollback:
+      co_return co_await rollback(plan.transaction.chain);
+    case Verb::kSavepoint:
+    case Verb::kRelease:
+    case Verb::kRollbackTo:
+      co_return co_await savepoint(plan);
+    case Verb::kSetTransaction: {
+      const auto& wanted = plan.transaction;
+      if (wanted.isolation != sql::TransactionOptions::Isolation::kDefault) tx_.options.isolation = wanted.isolation;
+      if (wanted.read_only) tx_.options.read_only = wanted.read_only;
+      if (wanted.deferrable) tx_.options.deferrable = wanted.deferrable;
+      tag("SET");
+      co_return true;
+    }
+    case Verb::kDeallocate: {
+      if (plan.name.empty()) {
+        if (ext_) ext_->named.clear();
+        tag("DEALLOCATE ALL");
+        co_return true;
+      }
+      if (!ext_ || ext_->named.erase(plan.name) == 0) {
+        co_return fail_statement(
+            make_error(ErrorCode::kUnknownStatement, "prepared statement \"" + plan.name + "\" does not exist"));
+      }
+      tag("DEALLOCATE");
+      co_return true;
+    }
+    case Verb::kDiscard: {
+      std::string what(text.substr(plan.begin, plan.end - plan.begin));
+      std::transform(what.begin(), what.end(), what.begin(), [](unsigned char c) { return std::toupper(c); });
+      if (what.find("ALL") != std::string::npos) {
+        if (tx_.active()) {
+          co_return fail_statement(
+              make_error(ErrorCode::kActiveTransaction, "DISCARD ALL cannot run inside a transaction block"));
+        }
+        settings_ = base_settings_;
+        if (ext_) {
+          ext_->named.clear();
+          ext_->unnamed.reset();
+        }
+        tag("DISCARD ALL");
+      } else if (what.find("PLANS") != std::string::npos) {
+        tag("DISCARD PLANS");
+      } else if (what.find("SEQUENCES") != std::string::npos) {
+        tag("DISCARD SEQUENCES");
+      } else {
+        tag("DISCARD TEMP");
+      }
+      co_return true;
+    }
+    case Verb::kShow:
+      co_return co_await show(plan);
+    case Verb::kSet:
+      co_return co_await set_howdah(plan);
+    default:
+      co_return fail_statement(make_error(ErrorCode::kInternal, "the proxy does not answer this statement"));
+  }
+}
+
+Task<bool> Session::show(const Plan& plan) {
+  if (plan.name != "howdah.route") {
+    co_return fail_statement(make_error(ErrorCode::kUndefinedSetting,
+                                        "unrecognized configuration parameter \"" + plan.name + "\"",
+                                        "SHOW howdah.route shows where the last statement ran"));
+  }
+  const auto& database = pools_->database->config();
+  std::string shards;
+  for (std::size_t i = 0; i < database.shards.size(); ++i) {
+    if ((route_mask_ >> (i & 15u) & 1u) == 0) continue;
+    if (!shards.empty()) shards += ",";
+    shards += database.shards[i].name;
+  }
+  worker_.scratch.clear();
+  // Execute answers without a row description.
+  if (!ext_ || !ext_->active) pgwire::append_text_row_description(worker_.scratch, {"shards", "server", "reason", "plan"});
+  const std::optional<Bytes> row[] = {Bytes(shards), Bytes(route_server_), Bytes(route_reason_), Bytes("")};
+  pgwire::append_data_row(worker_.scratch, row);
+  pgwire::append_command_complete(worker_.scratch, "SHOW");
+  send(worker_.scratch);
+  co_return true;
+}
+
+Task<bool> Session::set_howdah(const Plan& plan) {
+  co_return fail_statement(make_error(ErrorCode::kUnsupported, "setting \"" + plan.set.name + "\" is not supported",
+                                      "put the sharding key into the statement itself"));
+}
+
+}  // namespace howdah::proxy

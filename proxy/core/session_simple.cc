@@ -1,0 +1,401 @@
+// The simple query protocol: one string of statements, one ReadyForQuery.
+// https://www.postgresql.org/docs/15/protocol-flow.html#id-1.10.6.7.4
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frame.h"
+#include "drivers/pgwire/frontend.h"
+#include "proxy/core/errors.h"
+#include "proxy/core/session.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+namespace fe = pgwire::fe;
+namespace sql = sharding::sql;
+using sql::Verb;
+using sql::Where;
+
+namespace {
+
+Error aborted() {
+  return make_error(ErrorCode::kInFailedTransaction,
+                    "current transaction is aborted, commands ignored until end of transaction block");
+}
+
+bool is_transaction_control(Verb verb) {
+  switch (verb) {
+    case Verb::kBegin:
+    case Verb::kCommit:
+    case Verb::kRollback:
+    case Verb::kSavepoint:
+    case Verb::kRelease:
+    case Verb::kRollbackTo:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Task<> Session::simple_query(Bytes body, Bytes whole) {
+  if (ext_ && ext_->failed) co_return;  // PostgreSQL skips to Sync
+  if (ext_ && ext_->active) {
+    // Order is kept: what was sent before is finished first, as a Sync would.
+    co_await settle_pending();
+    if (ext_->conn != nullptr) {
+      ServerConn& conn = *ext_->conn;
+      worker_.scratch.clear();
+      pgwire::append_sync(worker_.scratch);
+      conn.queue(worker_.scratch);
+      conn.owe({.kind = pgwire::OwedKind::kSync, .forward_ready = false, .owner = this});
+      conn.flush();
+      co_await wait_owed(conn);
+    }
+    end_group();
+    if (closing_) co_return;
+  }
+  if (ext_) ext_->unnamed.reset();  // a simple query replaces the unnamed statement
+  statement_failed_ = ready_sent_ = false;
+  pgwire::QueryMessage query;
+  if (!decode(body, query)) {
+    send_error(make_error(ErrorCode::kProtocolViolation, "invalid string in message"));
+    co_return send_ready();
+  }
+  auto plan = plan_text(query.sql, {});
+  if (!plan) {
+    fail_statement(client_status() == pgwire::TxStatus::kFailed ? aborted() : plan.error());
+    release_all_idle();
+    co_return send_ready();
+  }
+  const PlanPtr kept = *plan;
+  if (kept->statements.empty()) {
+    worker_.scratch.clear();
+    pgwire::append_empty_query(worker_.scratch);
+    send(worker_.scratch);
+    co_return send_ready();
+  }
+  if (kept->statements.size() == 1) {
+    co_await run_single(kept, query.sql, whole);
+  } else {
+    std::vector<Result<sharding::Route>> routes;
+    const sharding::Values values{query.sql, worker_.tokens.slots, {}};
+    const auto& map = *pools_->database->snapshot().map;
+    for (const auto& statement : kept->statements) routes.push_back(sharding::route(statement, values, map));
+    co_await run_string(kept, std::move(routes), std::string(query.sql));
+  }
+  if (closing_) co_return;
+  release_all_idle();
+  if (!ready_sent_) send_ready();
+}
+
+Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
+  const Plan& statement = plan->statements[0];
+  if (proxy_handles(statement)) {
+    relay_ready_ = true;
+    co_await run_in_proxy(statement, text);
+    relay_ready_ = false;
+    co_return;
+  }
+  if (client_status() == pgwire::TxStatus::kFailed) {
+    fail_statement(aborted());
+    co_return;
+  }
+  const sharding::Values values{text, worker_.tokens.slots, {}};
+  const auto route = sharding::route(statement, values, *pools_->database->snapshot().map);
+  if (!route) {
+    fail_statement(route.error());
+    co_return;
+  }
+  if (route->kind == sharding::Route::Kind::kAllShards) {
+    co_await run_everywhere(plan, 0, text, nullptr);
+    co_return;
+  }
+  const ShardId shard = shard_for(*route, statement);
+  route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
+  for (int attempt = 0;; ++attempt) {
+    ServerConn* conn = co_await link(shard, statement);
+    if (conn == nullptr) co_return;
+    const bool autocommit = !tx_.active();
+    conn->link.forwarded = false;
+    const bool ok = co_await run_query(*conn, whole, tx_.kind != Transaction::Kind::kImplicit);
+    if (closing_) co_return;
+    if (conn->lost()) {
+      // A read that nobody has seen anything of is repeated where the data is.
+      const bool repeat = attempt == 0 && autocommit && statement.read_only && !conn->link.forwarded;
+      const Error reason = conn->lost_reason();
+      const bool told = conn->link.error_forwarded;
+      if (repeat) {
+        release(*conn);
+        continue;
+      }
+      if (tx_.active()) tx_.failed = true;
+      if (!told) send_error(reason);
+      if (!tx_.active()) release(*conn);
+      statement_failed_ = true;
+      co_return;
+    }
+    apply_effect(*conn, statement, text, ok);
+    if (catalog_changed_ && !tx_.active()) co_await refresh_catalog();
+    if (ok && statement.verb == Verb::kSet && statement.set.local && links_.size() > 1) {
+      std::vector<ServerConn*> others;
+      for (ServerConn* other : links_) {
+        if (other != conn && other->link.in_transaction) others.push_back(other);
+      }
+      if (!co_await on_links(others, tx_.replay.back().text)) tx_.failed = true;
+    }
+    if (autocommit) {
+      ++conn->pool().counters.transactions;
+      WorkerCounters::add(worker_.counters.transactions);
+    }
+    co_return;
+  }
+}
+
+// Statements of one string run as PostgreSQL runs them: in order, an error drops the rest, and what stands outside of
+// BEGIN and COMMIT is one implicit transaction.
+Task<> Session::run_string(PlanPtr plan, std::vector<Result<sharding::Route>> routes, std::string text) {
+  const auto& statements = plan->statements;
+  bool implicit_before = false;
+  std::size_t at = 0;
+  while (at < statements.size() && !statement_failed_ && !closing_) {
+    const Plan& statement = statements[at];
+    if (proxy_handles(statement)) {
+      if (statement.verb == Verb::kBegin && implicit_before && !tx_.active()) {
+        fail_statement(make_error(ErrorCode::kUnsupported, "BEGIN after other statements of the same string is not supported",
+                                  "send BEGIN as a string of its own",
+                                  "PostgreSQL would make the earlier statements part of the transaction"));
+        co_return;
+      }
+      co_await run_in_proxy(statement, text);
+      ++at;
+      continue;
+    }
+    std::size_t end = at;
+    while (end < statements.size() && !proxy_handles(statements[end])) ++end;
+    const bool outside = !tx_.active();
+    if (outside && end < statements.size() && is_transaction_control(statements[end].verb) &&
+        statements[end].verb != Verb::kBegin) {
+      fail_statement(make_error(ErrorCode::kUnsupported,
+                                "COMMIT, ROLLBACK or SAVEPOINT after statements outside a transaction block in one string",
+                                "begin the string with BEGIN, or send the statements one by one"));
+      co_return;
+    }
+    co_await run_range(plan, at, end, routes, text);
+    implicit_before = outside;
+    at = end;
+  }
+}
+
+// Statements [first, last), none of them the proxy's own: as one string where one server runs them all, else one by one
+// inside a transaction.
+Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
+                              const std::vector<Result<sharding::Route>>& routes, const std::string& text) {
+  if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(aborted());
+  const auto& statements = plan->statements;
+  bool together = true;
+  std::optional<ShardId> only;
+  Plan combined = statements[first];
+  for (std::size_t i = first; i < last; ++i) {
+    if (!routes[i]) co_return fail_statement(routes[i].error());
+    if (routes[i]->kind == sharding::Route::Kind::kAllShards) {
+      together = false;
+      continue;
+    }
+    const ShardId shard = shard_for(*routes[i], statements[i]);
+    if (only && *only != shard) {
+      // What may run anywhere runs where the others do.
+      const bool movable = routes[i]->kind == sharding::Route::Kind::kAnyShard || (routes[i]->kind == sharding::Route::Kind::kHome);
+      if (!movable) together = false;
+    } else {
+      only = shard;
+    }
+    combined.read_only = combined.read_only && statements[i].read_only;
+    combined.writes = combined.writes || statements[i].writes;
+  }
+  if (together) {
+    ServerConn* conn = co_await link(*only, combined);
+    if (conn == nullptr) co_return false;
+    std::string message;
+    const std::size_t begin = statements[first].begin;
+    pgwire::append_query(message, std::string_view(text).substr(begin, statements[last - 1].end - begin));
+    const bool autocommit = !tx_.active();
+    const bool ok = co_await run_query(*conn, message, false);
+    if (closing_) co_return false;
+    if (conn->lost()) {
+      if (tx_.active()) tx_.failed = true;
+      if (!conn->link.error_forwarded) send_error(conn->lost_reason());
+      co_return false;
+    }
+    for (std::size_t i = first; i < last; ++i) apply_effect(*conn, statements[i], text, ok);
+    if (autocommit) WorkerCounters::add(worker_.counters.transactions);
+    if (catalog_changed_ && !tx_.active()) co_await refresh_catalog();
+    co_return ok;
+  }
+  const bool own = !tx_.active();
+  if (own) {
+    tx_.kind = Transaction::Kind::kImplicit;
+    tx_.settings_at_begin = settings_;
+  }
+  // Replies are held back until the commit, so that the last one is not a promise too early.
+  for (std::size_t i = first; i < last && !statement_failed_ && !closing_; ++i) {
+    const std::string_view one = std::string_view(text).substr(statements[i].begin, statements[i].end - statements[i].begin);
+    if (routes[i]->kind == sharding::Route::Kind::kAllShards) {
+      co_await run_everywhere(plan, i, one, nullptr);
+      continue;
+    }
+    ServerConn* conn = co_await link(shard_for(*routes[i], statements[i]), statements[i]);
+    if (conn == nullptr) break;
+    std::string message;
+    pgwire::append_query(message, one);
+    const bool last_of_all = own && i + 1 == last;
+    if (last_of_all) conn->link.collect = true;
+    const bool ok = co_await run_query(*conn, message, false);
+    conn->link.collect = false;
+    if (closing_) co_return false;
+    if (conn->lost()) {
+      tx_.failed = true;
+      if (!conn->link.error_forwarded) send_error(conn->lost_reason());
+      statement_failed_ = true;
+      break;
+    }
+    apply_effect(*conn, statements[i], text, ok);
+    if (!ok) statement_failed_ = true;
+    if (last_of_all) {
+      std::string held = std::move(conn->link.collected);
+      conn->link.collected.clear();
+      if (!ok) {
+        send(held);
+      } else if (co_await commit_links(true)) {
+        send(held);
+      }
+      end_transaction(ok && !statement_failed_);
+      co_return ok;
+    }
+  }
+  if (own) {
+    if (statement_failed_ || closing_) {
+      co_await rollback_links();
+      end_transaction(false);
+    } else {
+      const bool committed = co_await commit_links(true);
+      end_transaction(committed);
+    }
+  }
+  co_return !statement_failed_;
+}
+
+Task<bool> Session::run_query(ServerConn& conn, Bytes message, bool forward_ready) {
+  conn.link.error = conn.link.error_forwarded = false;
+  conn.owe({.kind = pgwire::OwedKind::kQuery, .forward_ready = forward_ready, .owner = this});
+  conn.flush(message);
+  const bool ok = co_await wait_owed(conn);
+  if (forward_ready && !conn.lost()) ready_sent_ = true;
+  if (!ok && conn.link.error) statement_failed_ = true;
+  co_return ok;
+}
+
+// True when everything owed came and none of it was an error. The client hears of a lost connection from the caller.
+Task<bool> Session::wait_owed(ServerConn& conn) {
+  while (conn.link.owed > 0 && !conn.lost() && !closing_) {
+    if (conn.link.copy_in) {
+      co_await pump_copy_in(conn);
+    } else {
+      co_await suspend();
+    }
+  }
+  co_return !closing_ && !conn.lost() && !conn.link.error;
+}
+
+// A statement of the proxy's own; its rows go nowhere. `tell`: an error goes to the client as it came.
+Task<bool> Session::own_query(ServerConn& conn, std::string_view statement, bool tell) {
+  conn.link.error = conn.link.error_forwarded = false;
+  std::string message;
+  pgwire::append_query(message, statement);
+  conn.owe({.kind = pgwire::OwedKind::kQuery, .forward = false, .forward_error = tell, .owner = this});
+  conn.flush(message);
+  const bool ok = co_await wait_owed(conn);
+  if (!ok && tell && !closing_) {
+    if (conn.lost() && !conn.link.error_forwarded) send_error(conn.lost_reason());
+    statement_failed_ = true;
+  }
+  co_return ok;
+}
+
+// COPY FROM STDIN: hands the client's messages on until the server has its answer ready.
+Task<> Session::pump_copy_in(ServerConn& conn) {
+  const bool extended = ext_ && ext_->active;
+  in_.consume(std::exchange(message_size_, 0));  // the statement itself was sent
+  std::size_t relayed = 0;                       // of a message whose rest is still to come
+  bool ended = false;
+  // A message begun is handed on to its end: both sides count its bytes.
+  while ((conn.link.owed > 0 || relayed > 0) && !conn.lost() && !closing_) {
+    if (relayed == 0 && !extended && (ended || !conn.link.copy_in)) co_return;
+    if (conn.congested()) {
+      co_await suspend();
+      continue;
+    }
+    if (relayed > 0) {
+      if (in_.empty() && !read_client()) {
+        co_await suspend();
+        continue;
+      }
+      const std::size_t part = std::min(relayed, in_.size());
+      conn.flush(in_.view().substr(0, part));
+      in_.consume(part);
+      relayed -= part;
+      continue;
+    }
+    pgwire::Header header;
+    const auto status = pgwire::peek_header(in_.view(), pgwire::kMaxLargeLength, header);
+    if (status == pgwire::FrameStatus::kMalformed) {
+      fatal(make_error(ErrorCode::kProtocolViolation, "invalid message length"));
+      co_return;
+    }
+    if (status == pgwire::FrameStatus::kNeedMore) {
+      if (!read_client()) co_await suspend();
+      continue;
+    }
+    switch (header.type) {
+      case fe::kCopyData:
+      case fe::kCopyDone:
+      case fe::kCopyFail:
+      case fe::kSync:
+      case fe::kFlush:
+        ended = header.type == fe::kCopyDone || header.type == fe::kCopyFail;
+        relayed = header.total;
+        break;
+      case fe::kTerminate:
+        close();
+        co_return;
+      default:
+        // The server says what PostgreSQL says: unexpected message during COPY, and the connection ends.
+        relayed = header.total;
+        break;
+    }
+  }
+}
+
+Task<> Session::function_call(Bytes whole) {
+  statement_failed_ = ready_sent_ = false;
+  if (pools_->database->sharded()) {
+    fail_statement(make_error(ErrorCode::kUnsupported, "the function call protocol is not supported with several shards",
+                              "call the function in a SELECT"));
+    co_return send_ready();
+  }
+  Plan plan;
+  plan.where = Where::kHome;
+  if (ServerConn* conn = co_await link(ShardId(0), plan)) {
+    conn->link.error = conn->link.error_forwarded = false;
+    conn->owe({.kind = pgwire::OwedKind::kFunctionCall, .owner = this});
+    conn->flush(whole);
+    co_await wait_owed(*conn);
+    if (!conn->lost()) ready_sent_ = true;
+    note_done(*conn, plan);
+    if (conn->lost() && !conn->link.error_forwarded && !closing_) send_error(conn->lost_reason());
+  }
+  if (closing_) co_return;
+  release_all_idle();
+  if (!ready_sent_) send_ready();
+}
+
+}  // namespace howdah::proxy

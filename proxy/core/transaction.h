@@ -1,0 +1,39 @@
+// A client's transaction as the client sees it; which servers take part is in the session's links.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proxy/core/settings.h"
+#include "sharding/sql/plan.h"
+
+namespace howdah::proxy {
+
+struct Transaction {
+  enum class Kind : std::uint8_t {
+    kNone,
+    kImplicit,  // opened by the proxy around statements that must be atomic over several shards
+    kExplicit,  // BEGIN
+  };
+  Kind kind = Kind::kNone;
+  bool failed = false;  // an error of the proxy's own, or of one shard among several
+  sharding::sql::TransactionOptions options;
+  // What a shard that joins later is told after BEGIN, in order: savepoints and SET LOCALs.
+  struct Replay {
+    bool savepoint = false;
+    std::string text;      // a savepoint's name, or the statement
+    SettingsPtr settings;  // the client's settings when the savepoint was set
+  };
+  std::vector<Replay> replay;
+  SettingsPtr settings_at_begin;
+
+  bool active() const { return kind != Kind::kNone; }
+  bool explicit_block() const { return kind == Kind::kExplicit; }
+  void clear() { *this = Transaction{}; }
+};
+
+// "BEGIN ISOLATION LEVEL ... READ ONLY ...": what a joining shard is told.
+std::string begin_statement(const sharding::sql::TransactionOptions& options);
+
+}  // namespace howdah::proxy

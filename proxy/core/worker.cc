@@ -1,0 +1,266 @@
+#include "proxy/core/worker.h"
+
+#include <signal.h>
+
+#include <algorithm>
+
+#include "drivers/net/socket.h"
+#include "proxy/core/cancel.h"
+#include "proxy/core/proxy.h"
+#include "proxy/core/session.h"
+
+namespace howdah::proxy {
+
+namespace {
+
+constexpr auto kHousekeeping = std::chrono::seconds(1);
+
+// An address that does not resolve stays as it is: connecting to it then says so.
+std::string resolved(const std::string& host) {
+  auto address = net::resolve(host);
+  return address ? *address : host;
+}
+
+std::string pool_key(std::string_view database, std::string_view user) {
+  std::string key(database);
+  key.append(1, '\0').append(user);
+  return key;
+}
+
+}  // namespace
+
+Worker::Worker(Proxy& proxy, std::size_t index, config::ConfigPtr config)
+    : proxy_(proxy), index_(index), config_(std::move(config)), housekeeping_(*this) {
+  for (const auto& [name, database] : config_->databases) {
+    databases_.emplace(name, std::make_unique<DatabaseView>(database, proxy_.control().database(name)));
+  }
+}
+
+Worker::~Worker() = default;
+
+void Worker::clear() {
+  run();
+  const auto sessions = by_pid_;
+  by_pid_.clear();
+  for (const auto& [pid, session] : sessions) delete session;
+  cancels_.clear();
+  pools_.clear();
+  dead_conns_.clear();
+}
+
+std::size_t Worker::count() const { return proxy_.worker_count(); }
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's
+    reactor_.refresh_now();
+    housekeeping_.arm(reactor_, reactor_.now() + kHousekeeping);
+    reactor_.run();
+  });
+}
+
+void Worker::stop() { reactor_.stop(); }
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::post_to(std::size_t worker, std::function<void()> call) {
+  proxy_.worker(worker).reactor().post(std::move(call));
+}
+
+void Worker::adopt_client(int fd, std::string peer) {
+  WorkerCounters::add(counters.clients_accepted);
+  auto* session = new Session(*this, fd, std::move(peer));
+  session->start();
+}
+
+void Worker::on_timer() {
+  const SteadyTime now = reactor_.now();
+  for (auto& [key, pools] : pools_) {
+    for (auto& pool : pools->by_server) {
+      pool->sweep(now, draining_);
+      if (pool->waiting() > 0) pool->retry();
+    }
+  }
+  housekeeping_.arm(reactor_, now + kHousekeeping);
+}
+
+// Destroys what was given up while its own code was still on the stack.
+void Worker::run() {
+  std::vector<std::shared_ptr<ServerConn>> conns;
+  conns.swap(dead_conns_);
+  std::vector<Session*> sessions;
+  sessions.swap(dead_sessions_);
+  for (Session* session : sessions) {
+    remove_session(*session);
+    delete session;
+  }
+}
+
+void Worker::bury(std::shared_ptr<ServerConn> conn) {
+  dead_conns_.push_back(std::move(conn));
+  reactor_.enqueue(*this);
+}
+
+void Worker::bury(Session& session) {
+  dead_sessions_.push_back(&session);
+  reactor_.enqueue(*this);
+}
+
+std::int32_t Worker::add_session(Session& session) {
+  // The worker's number is in the key's upper bits, so that any worker can find the client of a cancel request.
+  std::int32_t pid;
+  do {
+    next_pid_ = (next_pid_ + 1) & 0xffffff;
+    pid = static_cast<std::int32_t>((index_ << 24) | next_pid_);
+  } while (next_pid_ == 0 || by_pid_.contains(pid));
+  by_pid_.emplace(pid, &session);
+  return pid;
+}
+
+void Worker::remove_session(Session& session) {
+  WorkerCounters::add(counters.clients_closed);
+  if (session.logged_in()) WorkerCounters::add(counters.clients, std::int64_t{-1});
+  if (session.counted()) proxy_.clients().fetch_sub(1);
+  if (session.pid() != 0) by_pid_.erase(session.pid());
+}
+
+void Worker::route_cancel(std::int32_t pid, const std::string& key) {
+  const auto worker = static_cast<std::size_t>(static_cast<std::uint32_t>(pid) >> 24);
+  if (worker >= count()) return;
+  post_to(worker, [&target = proxy_.worker(worker), pid, key] { target.cancel(pid, key); });
+}
+
+void Worker::cancel(std::int32_t pid, const std::string& key) {
+  Session* session = find_session(pid);
+  if (session == nullptr || key.size() != 4 || load_be<std::int32_t>(key.data()) != session->secret()) return;
+  session->on_cancel();
+}
+
+void Worker::send_cancel(ServerConn& conn) {
+  if (conn.lost() || conn.backend_key.empty()) return;
+  const auto& owned = conn.pool().connections();
+  const auto at = std::find_if(owned.begin(), owned.end(), [&](const auto& c) { return c.get() == &conn; });
+  if (at == owned.end()) return;
+  auto request = std::make_unique<CancelRequest>(*this, *at);
+  if (request->start()) cancels_.push_back(std::move(request));
+}
+
+void Worker::end_cancel(CancelRequest& request) {
+  const auto at = std::find_if(cancels_.begin(), cancels_.end(), [&](const auto& c) { return c.get() == &request; });
+  if (at != cancels_.end()) cancels_.erase(at);
+}
+
+void Worker::retry_later(Pool&) {}  // on_timer() tries all pools with waiting clients
+
+std::uint64_t Worker::intern_scope(const std::string& key) {
+  // Scopes of old catalog versions are never asked for again.
+  if (scopes_.size() > 10'000) scopes_.clear();
+  auto [at, added] = scopes_.try_emplace(key, next_scope_);
+  if (added) ++next_scope_;
+  return at->second;
+}
+
+SettingsPtr Worker::intern_settings(const SettingsPtr& settings) {
+  if (settings->empty()) return Settings::none();
+  for (const auto& known : login_settings_) {
+    if (known->same(*settings)) return known;
+  }
+  if (login_settings_.size() >= 256) login_settings_.erase(login_settings_.begin());
+  login_settings_.push_back(settings);
+  return settings;
+}
+
+pgwire::ScramVerifier Worker::verifier(const config::User* user, const std::string& name) {
+  if (user == nullptr) return pgwire::ScramVerifier::mock(name, proxy_.mock_secret());
+  if (auto stored = pgwire::ScramVerifier::parse(user->password)) return *stored;
+  const std::string key = user->name + '\0' + user->password;
+  auto known = verifiers_.find(key);
+  if (known == verifiers_.end()) {
+    if (verifiers_.size() > 10'000) verifiers_.clear();
+    // The mock's salt: the same on every worker and for every login, as a stored verifier's would be.
+    const auto salt = pgwire::ScramVerifier::mock(name, proxy_.mock_secret()).salt;
+    known = verifiers_.emplace(key, pgwire::ScramVerifier::make(user->password, salt)).first;
+  }
+  return known->second;
+}
+
+DatabaseView* Worker::database(std::string_view name) {
+  const auto found = databases_.find(name);
+  return found == databases_.end() ? nullptr : found->second.get();
+}
+
+UserPools* Worker::pools_for(const config::Database& database, const config::User& user) {
+  auto& pools = pools_[pool_key(database.name, user.name)];
+  if (!pools) pools = make_pools(database, user);
+  return pools.get();
+}
+
+std::unique_ptr<UserPools> Worker::make_pools(const config::Database& database, const config::User& user) {
+  auto pools = std::make_unique<UserPools>();
+  pools->database = this->database(database.name);
+  const std::uint32_t size = user.pool_size.value_or(config_->pool.size);
+  const auto add = [&](const config::Server& server, std::size_t shard, bool replica) {
+    ServerTarget target;
+    target.host = resolved(server.host);
+    target.port = server.port;
+    target.database = server.dbname.empty() ? database.name : server.dbname;
+    target.user = user.name;
+    target.password = user.server_password.empty() ? user.password : user.server_password;
+    target.server = ServerId(static_cast<std::uint16_t>(pools->by_server.size()));
+    target.shard = ShardId(static_cast<std::uint16_t>(shard));
+    target.replica = replica;
+    target.cluster = config_->cluster;
+    target.shard_name = database.shards[shard].name;
+    target.proxy_name = proxy_.name();
+    target.stamp = database.shards.size() > 1;
+    target.connect_timeout = config_->pool.connect_timeout;
+    target.idle_timeout = config_->pool.idle_timeout;
+    target.lifetime = config_->pool.lifetime;
+    auto budget = proxy_.budget(database.name, user.name, target.server, size);
+    const ServerId id = target.server;
+    pools->by_server.push_back(std::make_unique<Pool>(*this, std::move(target), std::move(budget)));
+    pools->by_server.back()->prepared_limit = config_->pool.prepared_statements;
+    return id;
+  };
+  for (std::size_t shard = 0; shard < database.shards.size(); ++shard) {
+    pools->primaries.push_back(add(database.shards[shard].primary, shard, false));
+    auto& replicas = pools->replicas.emplace_back();
+    for (const auto& replica : database.shards[shard].replicas) replicas.push_back(add(replica, shard, true));
+  }
+  return pools;
+}
+
+void Worker::apply_config(config::ConfigPtr config) {
+  config_ = std::move(config);
+  for (auto& [name, view] : databases_) {
+    if (const auto found = config_->databases.find(name); found != config_->databases.end()) view->set_config(found->second);
+  }
+  for (auto& [key, pools] : pools_) {
+    const std::string user_name = key.substr(key.find('\0') + 1);
+    const config::User* user = config_->user(user_name);
+    for (auto& pool : pools->by_server) {
+      ServerTarget target = pool->target();
+      target.connect_timeout = config_->pool.connect_timeout;
+      target.idle_timeout = config_->pool.idle_timeout;
+      target.lifetime = config_->pool.lifetime;
+      if (user != nullptr) {
+        target.password = user->server_password.empty() ? user->password : user->server_password;
+        pool->budget().limit.store(user->pool_size.value_or(config_->pool.size));
+      }
+      pool->reconfigure(target);
+      pool->prepared_limit = config_->pool.prepared_statements;
+    }
+  }
+}
+
+void Worker::begin_drain() {
+  draining_ = true;
+  const auto sessions = by_pid_;
+  for (const auto& [pid, session] : sessions) session->drain();
+}
+
+}  // namespace howdah::proxy

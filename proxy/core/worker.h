@@ -1,0 +1,135 @@
+// One thread: its event loop, sessions, pools, caches and counters. Nothing mutable is shared with other workers.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "drivers/net/reactor.h"
+#include "proxy/config/config.h"
+#include "proxy/control/control.h"
+#include "proxy/core/database.h"
+#include "proxy/core/pool.h"
+#include "proxy/core/prepared.h"
+#include "sharding/router.h"
+#include "sharding/sql/lexer.h"
+#include "sharding/sql/plan_cache.h"
+
+namespace howdah::proxy {
+
+class CancelRequest;
+class Proxy;
+class Session;
+
+// Written by the worker's thread, read by others for SHOW and /metrics.
+struct WorkerCounters {
+  std::atomic<std::uint64_t> clients_accepted{0}, clients_closed{0}, login_failures{0};
+  std::atomic<std::uint64_t> statements{0}, transactions{0}, errors{0}, refused{0};
+  std::atomic<std::uint64_t> plan_hits{0}, plan_misses{0};
+  std::atomic<std::uint64_t> bytes_from_clients{0}, bytes_to_clients{0};
+  std::atomic<std::uint64_t> distributed_commits{0}, distributed_aborts{0}, all_shard_statements{0};
+  std::atomic<std::uint64_t> wait_timeouts{0};
+  std::atomic<std::int64_t> clients{0};
+
+  // Cheaper than fetch_add: there is one writer.
+  template <class Int>
+  static void add(std::atomic<Int>& counter, Int more = 1) {
+    counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+  }
+};
+
+class Worker final : private net::TimerHandler, private net::Runnable {
+ public:
+  Worker(Proxy& proxy, std::size_t index, config::ConfigPtr config);
+  ~Worker();
+
+  void start();
+  void stop();  // thread-safe; ends the thread at once
+  void join();
+  // Destroys sessions and pools, once no worker runs any more.
+  void clear();
+
+  std::size_t index() const { return index_; }
+  std::size_t count() const;
+  net::Reactor& reactor() { return reactor_; }
+  Proxy& proxy() { return proxy_; }
+  const config::ConfigPtr& config() const { return config_; }
+  void post_to(std::size_t worker, std::function<void()> call);
+
+  // On this worker's thread.
+  void adopt_client(int fd, std::string peer);
+  void cancel(std::int32_t pid, const std::string& key);
+  // Asks the server of `conn` to cancel; the connection is not reused before that is over.
+  void send_cancel(ServerConn& conn);
+  void end_cancel(CancelRequest& request);
+  void apply_config(config::ConfigPtr config);
+  void begin_drain();
+  bool draining() const { return draining_; }
+  void on_session_idle();
+
+  UserPools* pools_for(const config::Database& database, const config::User& user);
+  DatabaseView* database(std::string_view name);
+  const std::map<std::string, std::unique_ptr<UserPools>>& all_pools() const { return pools_; }
+  const std::unordered_map<std::int32_t, Session*>& sessions() const { return by_pid_; }
+
+  Session* find_session(std::int32_t pid) const {
+    const auto found = by_pid_.find(pid);
+    return found == by_pid_.end() ? nullptr : found->second;
+  }
+  std::int32_t add_session(Session& session);
+  void remove_session(Session& session);
+  void bury(std::shared_ptr<ServerConn> conn);
+  void bury(Session& session);
+  void retry_later(Pool& pool);
+  // To the worker whose client has this key.
+  void route_cancel(std::int32_t pid, const std::string& key);
+  // The user's SCRAM verifier, made once per password; a mock one for unknown users, so that they look alike.
+  pgwire::ScramVerifier verifier(const config::User* user, const std::string& name);
+  // One object per distinct content: sessions with the same login settings compare by pointer.
+  SettingsPtr intern_settings(const SettingsPtr& settings);
+  std::uint64_t next_server_id() { return ++server_ids_ * kMaxWorkers + index_; }
+  // A number for a combination that plans depend on; the same combination gives the same number.
+  std::uint64_t intern_scope(const std::string& key);
+
+  sharding::sql::PlanCache plans;
+  sharding::sql::TokenStream tokens;  // of the statement at hand: not kept across a wait
+  StatementRegistry statements;
+  WorkerCounters counters;
+  std::vector<sharding::BoundParam> params;  // of the Bind at hand: not kept across a wait
+  std::string scratch;                // for encoding small messages: not kept across a wait
+  std::unordered_map<std::string, std::string> welcomes;  // ParameterStatus messages by login settings
+
+ private:
+  void on_timer() override;
+  void run() override;
+  std::unique_ptr<UserPools> make_pools(const config::Database& database, const config::User& user);
+
+  Proxy& proxy_;
+  const std::size_t index_;
+  config::ConfigPtr config_;
+  net::Reactor reactor_;
+  net::Timer housekeeping_;
+  std::thread thread_;
+  bool draining_ = false;
+  std::map<std::string, std::unique_ptr<DatabaseView>, std::less<>> databases_;
+  std::map<std::string, std::unique_ptr<UserPools>> pools_;  // by "database\0user"
+  std::unordered_map<std::int32_t, Session*> by_pid_;
+  std::vector<std::shared_ptr<ServerConn>> dead_conns_;
+  std::vector<Session*> dead_sessions_;
+  std::unordered_map<std::string, std::uint64_t> scopes_;
+  std::uint64_t next_scope_ = 1;
+  std::uint64_t server_ids_ = 0;
+  std::uint32_t next_pid_ = 0;
+  std::unordered_map<std::string, pgwire::ScramVerifier> verifiers_;  // by password and user
+  std::vector<SettingsPtr> login_settings_;
+  std::vector<std::unique_ptr<CancelRequest>> cancels_;
+  std::vector<std::string> starving_;  // keys of pools_ with clients waiting for a server that refused more logins
+};
+
+}  // namespace howdah::proxy
