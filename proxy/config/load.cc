@@ -58,13 +58,11 @@ Loaded load_text(const std::string& text, const std::string& path) {
       loaded.faults = std::move(faults);
       return loaded;
     }
-    const auto documents = YAML::LoadAll(text);
-    if (documents.empty() || documents[0].IsNull()) return one_fault(path, 0, "the file is empty");
-    if (documents.size() > 1)
-      return one_fault(path, line_of(documents[1], 0), "the file holds more than one YAML document");
-    if (!documents[0].IsMap())
-      return one_fault(path, line_of(documents[0], 1), "the file must be a map of keys and values");
-    return read_document(documents[0], path);
+    const auto document = YAML::Load(text);
+    if (document.IsNull()) return one_fault(path, 0, "the file is empty");
+    if (!document.IsMap())
+      return one_fault(path, line_of(document, 1), "the file must be a map of keys and values");
+    return read_document(document, path);
   } catch (const YAML::Exception& error) {
     return one_fault(path, error.mark.line < 0 ? 0 : error.mark.line + 1, "YAML: " + error.msg);
   } catch (const std::exception& error) {

@@ -16,8 +16,9 @@ class ShapeCheck : public YAML::EventHandler {
  public:
   explicit ShapeCheck(const std::string& file) : file_(file) {}
   std::vector<Fault> faults;
+  int line = 0;  // where the document starts, from 1
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& mark) override { line = mark.line + 1; }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
   void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
@@ -55,13 +56,14 @@ class ShapeCheck : public YAML::EventHandler {
 std::vector<Fault> shape_faults(const std::string& text, const std::string& file) {
   std::istringstream stream(text);
   YAML::Parser parser(stream);
-  std::vector<Fault> faults;
-  while (true) {
-    ShapeCheck check(file);
-    const bool more = parser.HandleNextDocument(check);
-    faults.insert(faults.end(), check.faults.begin(), check.faults.end());
-    if (!more) return faults;
+  ShapeCheck first(file);
+  if (!parser.HandleNextDocument(first)) return {{file, 0, "the file is empty"}};
+  // Two calls at most: at a stray token the parser makes no progress and finds documents for ever.
+  ShapeCheck second(file);
+  if (parser.HandleNextDocument(second)) {
+    first.faults.push_back({file, second.line, "there is more after the end of the first YAML document"});
   }
+  return std::move(first.faults);
 }
 
 }  // namespace howdah::config
