@@ -1,0 +1,180 @@
+#include "proxy/control/control.h"
+
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <future>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "proxy/control/control_log.h"
+#include "proxy/control/database_control.h"
+
+namespace howdah::control {
+
+namespace asio = boost::asio;
+
+namespace {
+
+Error shutting_down() { return make_error(ErrorCode::kShuttingDown, "the proxy is shutting down"); }
+
+Error unknown_database(const std::string& name) {
+  return make_error(ErrorCode::kUnknownDatabase, "database " + name + " is not in the configuration");
+}
+
+}  // namespace
+
+// Requests are counted while they are under way: the last loop to end ends the thread, not a forced stop that would
+// drop callbacks.
+class Control::Impl {
+ public:
+  Impl(config::ConfigPtr config, Settings settings) : config_(std::move(config)), settings_(settings) {
+    for (const auto& [name, database] : config_->databases) {
+      databases_.emplace(name, std::make_unique<DatabaseControl>(io_, config_->cluster, database, settings_));
+    }
+  }
+
+  Result<void> start() {
+    std::promise<Result<void>> began;
+    auto answer = began.get_future();
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_ || thread_.joinable()) return make_error(ErrorCode::kInternal, "control was started before");
+      work_.emplace(io_.get_executor());
+      begin_all(began);
+      thread_ = std::thread([this] { io_.run(); });
+    }
+    auto result = answer.get();
+    if (!result) stop();
+    return result;
+  }
+
+  void stop() {
+    std::lock_guard one_at_a_time(stop_mutex_);
+    {
+      std::lock_guard lock(mutex_);
+      if (std::exchange(stopping_, true) || !thread_.joinable()) return;
+      asio::post(io_, [this] {
+        for (auto& [name, database] : databases_) database->stop();
+        work_.reset();
+      });
+    }
+    thread_.join();
+  }
+
+  DatabaseControl* find(std::string_view name) const {
+    auto found = databases_.find(name);
+    return found == databases_.end() ? nullptr : found->second.get();
+  }
+
+  // Runs `call` on the control thread; false when that has been told to end.
+  template <class Call>
+  bool post(Call call) {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || !thread_.joinable()) return false;
+    asio::post(io_, std::move(call));
+    return true;
+  }
+
+  asio::io_context& io() { return io_; }
+  const auto& databases() const { return databases_; }
+  const config::Database* config_of(const std::string& name) const {
+    auto found = config_->databases.find(name);
+    return found == config_->databases.end() ? nullptr : &found->second;
+  }
+
+ private:
+  // All databases at once; the first error is start()'s.
+  void begin_all(std::promise<Result<void>>& began) {
+    struct Pending {
+      std::promise<Result<void>>& began;
+      std::size_t left;
+      Result<void> result;
+    };
+    auto pending = std::make_shared<Pending>(Pending{began, databases_.size(), {}});
+    if (pending->left == 0) return began.set_value({});
+    for (auto& [name, database] : databases_) {
+      auto body = [](DatabaseControl& one, std::shared_ptr<Pending> shared) -> asio::awaitable<void> {
+        auto result = co_await one.begin();
+        if (!result && shared->result) shared->result = result;
+        if (--shared->left == 0) shared->began.set_value(shared->result);
+      };
+      asio::co_spawn(io_, body(*database, pending), asio::detached);
+    }
+  }
+
+  const config::ConfigPtr config_;
+  const Settings settings_;
+  asio::io_context io_{1};
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
+  std::map<std::string, std::unique_ptr<DatabaseControl>, std::less<>> databases_;
+  std::mutex stop_mutex_;
+  std::mutex mutex_;
+  bool stopping_ = false;  // guarded by mutex_
+  std::thread thread_;     // started under mutex_, joined under stop_mutex_
+};
+
+Control::Control(config::ConfigPtr config, Settings settings)
+    : impl_(std::make_unique<Impl>(std::move(config), settings)) {}
+
+Control::~Control() { stop(); }
+
+Result<void> Control::start() { return impl_->start(); }
+
+void Control::stop() { impl_->stop(); }
+
+std::shared_ptr<const DatabaseState> Control::database(std::string_view name) const {
+  auto* found = impl_->find(name);
+  return found == nullptr ? nullptr : found->state();
+}
+
+void Control::refresh_catalog(const std::string& database, CatalogCallback done) {
+  auto* found = impl_->find(database);
+  if (found == nullptr) return done(unknown_database(database));
+  auto shared = std::make_shared<CatalogCallback>(std::move(done));
+  bool posted = impl_->post([found, shared] {
+    if (found->catalog() != nullptr) return found->catalog()->refresh(*shared);
+    (*shared)(make_error(ErrorCode::kUnsupported, "the database has no control account"));
+  });
+  if (!posted) (*shared)(shutting_down());
+}
+
+void Control::resolve(const std::string& database, ShardId commit_point, const std::string& token_hash_hex,
+                      SteadyTime deadline, OutcomeCallback done) {
+  auto* found = impl_->find(database);
+  const auto* config = impl_->config_of(database);
+  if (found == nullptr) return done(unknown_database(database));
+  if (commit_point.value() >= config->shards.size()) return done(make_error(ErrorCode::kInternal, "no such shard"));
+  auto shared = std::make_shared<OutcomeCallback>(std::move(done));
+  bool posted = impl_->post([this, found, shared, commit_point, token_hash_hex, deadline] {
+    if (found->recovery() == nullptr) return (*shared)(make_error(ErrorCode::kUnsupported, "the database has one shard"));
+    auto body = [](TransactionRecovery& recovery, ShardId shard, std::string token, SteadyTime until,
+                   std::shared_ptr<OutcomeCallback> callback) -> asio::awaitable<void> {
+      auto outcome = co_await recovery.resolve(shard, std::move(token), until);
+      (*callback)(std::move(outcome));
+    };
+    asio::co_spawn(impl_->io(), body(*found->recovery(), commit_point, token_hash_hex, deadline, shared), asio::detached);
+  });
+  if (!posted) (*shared)(shutting_down());
+}
+
+void Control::kick_recovery(const std::string& database, const std::string& token_hash_hex) {
+  auto* found = impl_->find(database);
+  if (found == nullptr) return;
+  impl_->post([found, token_hash_hex] {
+    if (found->recovery() != nullptr) found->recovery()->kick(token_hash_hex);
+  });
+}
+
+std::vector<InDoubt> Control::in_doubt() const {
+  std::vector<InDoubt> all;
+  for (const auto& [name, database] : impl_->databases()) database->append_in_doubt(all);
+  return all;
+}
+
+}  // namespace howdah::control

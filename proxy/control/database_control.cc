@@ -1,0 +1,80 @@
+#include "proxy/control/database_control.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "proxy/control/control_log.h"
+
+namespace howdah::control {
+
+namespace asio = boost::asio;
+
+DatabaseControl::DatabaseControl(asio::io_context& io, const std::string& cluster, const config::Database& database,
+                                 const Settings& settings)
+    : io_(io), cluster_(cluster), database_(database), settings_(settings) {}
+
+asio::awaitable<Result<void>> DatabaseControl::begin() {
+  if (database_.control.user.empty()) co_return begin_unmonitored();
+  bootstrap_.emplace(io_, cluster_, database_, settings_);
+  auto map = co_await bootstrap_->run();
+  if (!map) co_return map.error();
+  if (stopping_) co_return make_error(ErrorCode::kShuttingDown, "stopped during start-up");
+  DatabaseSnapshot first{nullptr, std::make_shared<const sharding::ShardMap>(std::move(*map))};
+  state_ = std::make_shared<DatabaseState>(database_.name, database_.server_count(), std::move(first));
+  start_loops();
+  co_await first_catalog();
+  co_return Result<void>();
+}
+
+Result<void> DatabaseControl::begin_unmonitored() {
+  if (database_.shards.size() > 1) {
+    return make_error(ErrorCode::kConfig, "database " + database_.name + " has several shards but no control account",
+                      "name one: databases." + database_.name + ".control");
+  }
+  auto map = sharding::ShardMap::initial(database_.rules.buckets, 1, database_.rules.hash);
+  DatabaseSnapshot first{nullptr, std::make_shared<const sharding::ShardMap>(std::move(map))};
+  state_ = std::make_shared<DatabaseState>(database_.name, database_.server_count(), std::move(first));
+  state_->health().at(ServerId(0)).up.store(true);
+  return {};
+}
+
+void DatabaseControl::start_loops() {
+  monitor_.emplace(io_, database_, state_->health(), settings_);
+  monitor_->start();
+  catalog_.emplace(io_, database_, settings_, [this](std::shared_ptr<const schema::Catalog> catalog) {
+    state_->publish({std::move(catalog), state_->snapshot()->map});
+  });
+  if (database_.shards.size() < 2) return;
+  recovery_.emplace(io_, cluster_, database_, settings_, [this](const std::string& shard, std::vector<InDoubt> list) {
+    std::lock_guard lock(mutex_);
+    in_doubt_[shard] = std::move(list);
+  });
+  recovery_->start();
+}
+
+// A failure is logged by the watch, which goes on trying: start-up does not depend on the canonical shard.
+asio::awaitable<void> DatabaseControl::first_catalog() {
+  asio::steady_timer read(io_, SteadyTime::max());
+  bool done = false;
+  catalog_->refresh([&](const Result<std::uint64_t>&) {
+    done = true;
+    read.cancel();
+  });
+  catalog_->start();
+  if (!done) co_await read.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+void DatabaseControl::stop() {
+  stopping_ = true;
+  if (bootstrap_) bootstrap_->stop();
+  if (monitor_) monitor_->stop();
+  if (catalog_) catalog_->stop();
+  if (recovery_) recovery_->stop();
+}
+
+void DatabaseControl::append_in_doubt(std::vector<InDoubt>& out) const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [shard, list] : in_doubt_) out.insert(out.end(), list.begin(), list.end());
+}
+
+}  // namespace howdah::control

@@ -1,0 +1,59 @@
+// Everything the control thread runs for one database.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/control/bootstrap.h"
+#include "proxy/control/catalog_watch.h"
+#include "proxy/control/database_state.h"
+#include "proxy/control/replica_monitor.h"
+#include "proxy/control/transaction_recovery.h"
+
+namespace howdah::control {
+
+// Lives on the control thread; state() and in_doubt() may be called from any thread once begin() has answered.
+class DatabaseControl {
+ public:
+  // The references outlive it.
+  DatabaseControl(boost::asio::io_context& io, const std::string& cluster, const config::Database& database,
+                  const Settings& settings);
+
+  // Bootstrap, then the first catalog, then the loops.
+  boost::asio::awaitable<Result<void>> begin();
+  // Everything ends soon after, on the io_context.
+  void stop();
+
+  std::shared_ptr<const DatabaseState> state() const { return state_; }
+  // Null without a control account.
+  CatalogWatch* catalog() { return catalog_ ? &*catalog_ : nullptr; }
+  // Null in an unsharded database.
+  TransactionRecovery* recovery() { return recovery_ ? &*recovery_ : nullptr; }
+  void append_in_doubt(std::vector<InDoubt>& out) const;
+
+ private:
+  Result<void> begin_unmonitored();
+  void start_loops();
+  boost::asio::awaitable<void> first_catalog();
+
+  boost::asio::io_context& io_;
+  const std::string& cluster_;
+  const config::Database& database_;
+  const Settings& settings_;
+  std::shared_ptr<DatabaseState> state_;
+  std::optional<Bootstrap> bootstrap_;
+  std::optional<ReplicaMonitor> monitor_;
+  std::optional<CatalogWatch> catalog_;
+  std::optional<TransactionRecovery> recovery_;
+  bool stopping_ = false;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::vector<InDoubt>> in_doubt_;  // by shard; guarded by mutex_
+};
+
+}  // namespace howdah::control
