@@ -1,6 +1,8 @@
 #include "proxy/control/control.h"
 
-#include <atomic>
+#include <pthread.h>
+#include <signal.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -23,6 +25,14 @@ namespace {
 
 Error shutting_down() { return make_error(ErrorCode::kShuttingDown, "the proxy is shutting down"); }
 
+// The process's signals belong to the main thread. Threads that this one starts (name look-ups) inherit it.
+void leave_signals_to_others() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  pthread_setname_np(pthread_self(), "control");
+}
+
 Error unknown_database(const std::string& name) {
   return make_error(ErrorCode::kUnknownDatabase, "database " + name + " is not in the configuration");
 }
@@ -44,10 +54,14 @@ class Control::Impl {
     auto answer = began.get_future();
     {
       std::lock_guard lock(mutex_);
-      if (stopping_ || thread_.joinable()) return make_error(ErrorCode::kInternal, "control was started before");
+      if (stopping_) return shutting_down();
+      if (thread_.joinable()) return make_error(ErrorCode::kInternal, "control was started before");
       work_.emplace(io_.get_executor());
       begin_all(began);
-      thread_ = std::thread([this] { io_.run(); });
+      thread_ = std::thread([this] {
+        leave_signals_to_others();
+        io_.run();
+      });
     }
     auto result = answer.get();
     if (!result) stop();

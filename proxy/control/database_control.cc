@@ -21,8 +21,7 @@ asio::awaitable<Result<void>> DatabaseControl::begin() {
   if (stopping_) co_return make_error(ErrorCode::kShuttingDown, "stopped during start-up");
   DatabaseSnapshot first{nullptr, std::make_shared<const sharding::ShardMap>(std::move(*map))};
   state_ = std::make_shared<DatabaseState>(database_.name, database_.server_count(), std::move(first));
-  start_loops();
-  co_await first_catalog();
+  co_await start_loops();
   co_return Result<void>();
 }
 
@@ -38,30 +37,28 @@ Result<void> DatabaseControl::begin_unmonitored() {
   return {};
 }
 
-void DatabaseControl::start_loops() {
+// What fails at first is logged and tried again by the loops: start-up does not depend on it.
+asio::awaitable<void> DatabaseControl::start_loops() {
+  asio::steady_timer first(io_, SteadyTime::max());
+  int awaited = 2;
+  auto arrived = [&] {
+    if (--awaited == 0) first.cancel();
+  };
   monitor_.emplace(io_, database_, state_->health(), settings_);
-  monitor_->start();
   catalog_.emplace(io_, database_, settings_, [this](std::shared_ptr<const schema::Catalog> catalog) {
     state_->publish({std::move(catalog), state_->snapshot()->map});
   });
-  if (database_.shards.size() < 2) return;
-  recovery_.emplace(io_, cluster_, database_, settings_, [this](const std::string& shard, std::vector<InDoubt> list) {
-    std::lock_guard lock(mutex_);
-    in_doubt_[shard] = std::move(list);
-  });
-  recovery_->start();
-}
-
-// A failure is logged by the watch, which goes on trying: start-up does not depend on the canonical shard.
-asio::awaitable<void> DatabaseControl::first_catalog() {
-  asio::steady_timer read(io_, SteadyTime::max());
-  bool done = false;
-  catalog_->refresh([&](const Result<std::uint64_t>&) {
-    done = true;
-    read.cancel();
-  });
+  catalog_->refresh([&](const Result<std::uint64_t>&) { arrived(); });
   catalog_->start();
-  if (!done) co_await read.async_wait(asio::as_tuple(asio::use_awaitable));
+  monitor_->start(arrived);
+  if (database_.shards.size() > 1) {
+    recovery_.emplace(io_, cluster_, database_, settings_, [this](const std::string& shard, std::vector<InDoubt> list) {
+      std::lock_guard lock(mutex_);
+      in_doubt_[shard] = std::move(list);
+    });
+    recovery_->start();
+  }
+  while (awaited > 0) co_await first.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 void DatabaseControl::stop() {

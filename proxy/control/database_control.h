@@ -25,7 +25,7 @@ class DatabaseControl {
   DatabaseControl(boost::asio::io_context& io, const std::string& cluster, const config::Database& database,
                   const Settings& settings);
 
-  // Bootstrap, then the first catalog, then the loops.
+  // Bootstrap, then the loops; answers when the first catalog was read and every server was probed, or could not be.
   boost::asio::awaitable<Result<void>> begin();
   // Everything ends soon after, on the io_context.
   void stop();
@@ -39,8 +39,7 @@ class DatabaseControl {
 
  private:
   Result<void> begin_unmonitored();
-  void start_loops();
-  boost::asio::awaitable<void> first_catalog();
+  boost::asio::awaitable<void> start_loops();
 
   boost::asio::io_context& io_;
   const std::string& cluster_;

@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <utility>
 
 #include "drivers/pq/async_connection.h"
 #include "proxy/control/control_log.h"
@@ -56,6 +57,7 @@ struct ReplicaMonitor::Watch {
   std::string name;                    // for logs
   int replica = -1;                    // index within the shard; -1 the primary
   std::chrono::milliseconds interval{0};
+  bool known = false;                  // has answered or failed once
 };
 
 struct ReplicaMonitor::Reading {
@@ -87,8 +89,15 @@ ReplicaMonitor::ReplicaMonitor(asio::io_context& io, const config::Database& con
 
 ReplicaMonitor::~ReplicaMonitor() = default;
 
-void ReplicaMonitor::start() {
+void ReplicaMonitor::start(std::function<void()> first_round) {
+  first_round_ = std::move(first_round);
+  unknown_ = watches_.size();
   for (auto& watch : watches_) asio::co_spawn(io_, run(*watch), asio::detached);
+}
+
+void ReplicaMonitor::known(Watch& watch) {
+  if (std::exchange(watch.known, true) || --unknown_ > 0) return;
+  if (first_round_) std::exchange(first_round_, {})();
 }
 
 void ReplicaMonitor::stop() {
@@ -112,6 +121,7 @@ asio::awaitable<void> ReplicaMonitor::run(Watch& watch) {
     bool alive = co_await probe(watch);
     if (stopping_) break;
     if (alive) {
+      known(watch);
       backoff = settings_.reconnect_min;
       co_await sleep_until(watch, began + watch.interval);
       continue;
@@ -120,10 +130,12 @@ asio::awaitable<void> ReplicaMonitor::run(Watch& watch) {
     // A lost connection alone does not make a server down: perhaps someone ended just this one.
     bool reopened = co_await open(watch);
     if (reopened || stopping_) continue;
+    known(watch);
     if (watch.health.up.exchange(false)) control_log().warn("server={} state=down", watch.name);
     co_await sleep_until(watch, std::chrono::steady_clock::now() + backoff);
     backoff = std::min(backoff * 2, settings_.reconnect_max);
   }
+  known(watch);
 }
 
 asio::awaitable<bool> ReplicaMonitor::open(Watch& watch) {

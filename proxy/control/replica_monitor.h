@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -24,7 +25,8 @@ class ReplicaMonitor {
   ReplicaMonitor(boost::asio::io_context& io, const config::Database& config, HealthTable& health, Settings settings);
   ~ReplicaMonitor();
 
-  void start();
+  // `first_round` is called once, when every server has answered or failed to.
+  void start(std::function<void()> first_round = {});
   // The loops end soon after, on the io_context; the monitor must outlive them.
   void stop();
 
@@ -40,6 +42,7 @@ class ReplicaMonitor {
   void apply_primary(Watch& watch, std::int64_t sent, const Reading& reading);
   void apply_replica(Watch& watch, const Reading& reading);
   void set_unusable(Watch& watch);
+  void known(Watch& watch);
 
   boost::asio::io_context& io_;
   const config::Database& config_;
@@ -47,6 +50,8 @@ class ReplicaMonitor {
   const Settings settings_;
   std::vector<std::unique_ptr<ShardWatch>> shards_;
   std::vector<std::unique_ptr<Watch>> watches_;
+  std::function<void()> first_round_;
+  std::size_t unknown_ = 0;  // servers that neither answered nor failed yet
   bool stopping_ = false;
 };
 

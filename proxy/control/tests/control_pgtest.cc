@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <future>
 #include <thread>
 
@@ -56,7 +58,7 @@ TEST_F(ControlTest, StartGivesMapCatalogAndHealth) {
   EXPECT_NE(app->snapshot()->catalog->relation("", "pg_class", {}), nullptr);
   EXPECT_EQ(app->health().size(), 4u);
   for (std::uint16_t id = 0; id < 4; ++id) {
-    EXPECT_TRUE(wait_until([&] { return app->health().at(ServerId(id)).up.load(); }));
+    EXPECT_TRUE(app->health().at(ServerId(id)).up) << "known before start() answers";
     EXPECT_EQ(app->health().at(ServerId(id)).in_recovery, id % 2 == 1);
   }
   EXPECT_EQ(control.database("other"), nullptr);
@@ -135,21 +137,22 @@ TEST_F(ControlTest, StopAnswersEveryoneAndEndsQuickly) {
 }
 
 TEST_F(ControlTest, StopEndsAStartThatWaits) {
+  namespace asio = boost::asio;
+  asio::io_context io;
+  asio::ip::tcp::acceptor silent(io, {asio::ip::make_address("127.0.0.1"), 0});
   auto config = config_of(*cluster_);
-  config->databases["app"].shards[1].primary.port = 1;
-  config->databases["app"].shards[0].primary.port = 1;
+  for (auto& shard : config->databases["app"].shards) shard.primary.port = silent.local_endpoint().port();
   Settings settings;
   settings.bootstrap_timeout = seconds(60);
+  settings.connect_timeout = seconds(60);
   Control control(config, settings);
-  std::promise<void> running;
-  std::thread stopper([&] {
-    running.get_future().wait();
-    control.stop();
-  });
-  running.set_value();
-  auto started = control.start();
-  stopper.join();
-  EXPECT_FALSE(started);
+  auto started = std::async(std::launch::async, [&] { return control.start(); });
+  auto waiting = silent.accept();  // it is connecting now, and will get no answer
+  control.stop();
+  auto answer = started.get();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, ErrorCode::kShuttingDown);
+  EXPECT_EQ(control.start().error().code, ErrorCode::kShuttingDown);
 }
 
 TEST_F(ControlTest, AnUnshardedServerThatIsDownIsServedWhenItComesUp) {
