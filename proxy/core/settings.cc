@@ -62,7 +62,7 @@ std::string Settings::transition_from(const Settings& from) const {
   for (const auto& entry : entries_) {
     const Entry* there = from.find(entry.name);
     const bool lost = identity_changes && is_identity(entry.name);
-    if (there == nullptr || !(*there == entry) || lost) sql += entry.statement + ";";
+    if (there == nullptr || !(*there == entry) || lost) sql += entry.statement + "\n;";  // a newline ends a comment at its end
   }
   return sql;
 }
