@@ -75,7 +75,7 @@ data_of() { echo "$DIR/data/$1"; }
 # Makes and launches one shard with its replicas; shards do this at the same time.
 make_shard() {
   local name="s$1" j replica
-  pg_init "$(data_of "$name")" || return 1
+  pg_init_cached "$(data_of "$name")" "$1" || return 1
   for ((j = 0; j < REPLICAS; j++)); do
     replica="${name}r$j"
     pg_copy_standby "$(data_of "$name")" "$(data_of "$replica")" "$SOCKETS" "$(port_of "$name")" "$replica" || return 1
@@ -88,7 +88,7 @@ make_shard() {
 }
 
 make_twin() {
-  pg_init "$(data_of twin)" && pg_launch "$(data_of twin)" "$TWIN_PORT" "$SOCKETS" twin
+  pg_init_cached "$(data_of twin)" twin && pg_launch "$(data_of twin)" "$TWIN_PORT" "$SOCKETS" twin
 }
 
 server_names() {

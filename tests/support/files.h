@@ -7,7 +7,7 @@
 
 namespace howdah::testing {
 
-// A folder of its own under this process's root folder (/tmp/hwt-XXXXXX/N: short, for unix sockets; others
+// A folder of its own under this process's root folder (BASE/hwt-XXXXXX/N: short, for unix sockets; others
 // may pass through it). Removed by the destructor. The root is removed at exit, and by a helper process when
 // the test is killed.
 class TempDir {
@@ -24,7 +24,8 @@ class TempDir {
   std::string path_;
 };
 
-// The system's temporary directory as tests use it: TMPDIR if it is short and everyone may pass, else /tmp.
+// Where tests keep temporary files: TMPDIR if it is short and everyone may pass, else /dev/shm if it has 4
+// GiB free, else /tmp.
 const std::string& temp_base();
 
 std::string read_file_or_empty(const std::string& path);

@@ -25,8 +25,12 @@ PgServer::PgServer(const Options& options)
   if (options_.start) start();
 }
 
+// Immediate shutdown: unlike SIGKILL, it leaves no shared memory behind. A server that was stopped goes on
+// first.
 PgServer::~PgServer() {
-  process_.kill_tree();
+  process_.signal(SIGCONT);
+  process_.signal(SIGQUIT);
+  process_.wait_for(kPatience);
 }
 
 void PgServer::make_data_dir() {
@@ -60,7 +64,8 @@ void PgServer::launch() {
                home_->path(), "-c", "cluster_name=" + options_.name},
       .log_file = home_->path() + "/log",
       .directory = "/",
-      .as_postgres = true};
+      .as_postgres = true,
+      .death_signal = SIGQUIT};
   for (const auto& [name, value] : options_.settings) {
     process.argv.push_back("-c");
     process.argv.push_back(name + "=" + value);

@@ -33,6 +33,7 @@ wal_keep_size = 128MB
 max_wal_size = 256MB
 hot_standby_feedback = off
 autovacuum_naptime = 10s
+dynamic_shared_memory_type = mmap
 log_line_prefix = '%m [%p] %q%u@%d '
 logging_collector = off
 listen_addresses = '127.0.0.1'

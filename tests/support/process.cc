@@ -28,6 +28,7 @@ struct ChildPlan {
   int output = -1;
   Owner owner{};
   bool change_owner = false;
+  int death_signal = SIGKILL;
   pid_t parent = 0;
 };
 
@@ -42,7 +43,7 @@ struct ChildPlan {
       _exit(126);
   }
   // After the change of user, which clears it.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  prctl(PR_SET_PDEATHSIG, plan.death_signal);
   if (getppid() != plan.parent) _exit(125);
   if (!plan.directory.empty() && chdir(plan.directory.c_str()) != 0) _exit(124);
   sigset_t none;
@@ -102,6 +103,7 @@ Process::Process(const Options& options) {
       open_or_throw(options.log_file.empty() ? "/dev/null" : options.log_file, O_WRONLY | O_CREAT | O_APPEND);
   plan.change_owner = options.as_postgres && geteuid() == 0;
   plan.owner = server_owner();
+  plan.death_signal = options.death_signal;
   plan.parent = getpid();
   pid_ = on_spawner_thread([&plan] {
     const pid_t child = fork();

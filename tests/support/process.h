@@ -10,7 +10,7 @@
 
 namespace howdah::testing {
 
-// One child process. The kernel kills it (SIGKILL) when the test process dies. Children are started by one
+// One child process. The kernel ends it when the test process dies. Children are started by one
 // thread that lives as long as the process, because the kernel's death signal follows the *thread* that
 // forked. Movable; the destructor kills and reaps. Not for use by two threads at once.
 class Process {
@@ -22,6 +22,7 @@ class Process {
     std::string directory;                 // working directory; empty: the test's
     std::vector<std::string> environment;  // "NAME=value", added to the test's own
     bool as_postgres = false;              // when root: run as user postgres (PostgreSQL refuses root)
+    int death_signal = 9;                  // what the kernel sends it when the test process dies
   };
 
   Process() = default;

@@ -23,6 +23,7 @@ wal_level = logical
 fsync = off
 full_page_writes = off
 jit = off
+dynamic_shared_memory_type = mmap
 wal_receiver_status_interval = 1s
 wal_retrieve_retry_interval = 200ms
 wal_keep_size = 128MB
@@ -63,6 +64,24 @@ pg_init() {
   local out
   out=$(pg_roles | as_server_user "$PG_BIN/postgres" --single -D "$1" postgres 2>&1) || { echo "$out" >&2; return 1; }
   case "$out" in *ERROR:*) echo "$out" >&2; return 1 ;; esac
+}
+
+# pg_init_cached DATADIR NUMBER: as pg_init, from a copy made at the first use of this number by this user (a template per
+# number, each with its own system identifier), in a few hundredths of a second instead of about one.
+pg_init_cached() {
+  local key folder lock
+  key=$({ pg_settings; pg_hba; pg_roles; "$PG_BIN/postgres" --version; } | cksum | cut -d' ' -f1)
+  folder="${TMPDIR:-/tmp}/howdah-servers-$(id -u)-$key"
+  mkdir -p -m 711 "$folder" && [ -O "$folder" ] || { echo "$folder is not ours" >&2; return 1; }
+  exec {lock}>>"$folder/$2.lock"
+  flock "$lock"
+  if [ ! -e "$folder/$2.ready" ]; then
+    rm -rf "${folder:?}/$2"
+    mkdir -m 711 "$folder/$2" && chown "$SERVER_USER" "$folder/$2" && pg_init "$folder/$2/data" || return 1
+    touch "$folder/$2.ready"
+  fi
+  exec {lock}>&-
+  cp -a --reflink=auto "$folder/$2/data" "$1"
 }
 
 # pg_copy_standby DATADIR_OF_STOPPED_PRIMARY DATADIR SOCKETDIR PRIMARY_PORT NAME
