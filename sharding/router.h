@@ -34,6 +34,8 @@ struct Values {
   Bytes text;                             // the statement text
   std::span<const sql::Slot> slots;
   std::span<const BoundParam> params;
+  bool standard_conforming_strings = true;
+  bool utf8 = true;                       // client_encoding is UTF8 (or the text is known to be ASCII)
 };
 
 // kUnsupported when the values name several shards, or cannot be read exactly; anything in the plan's refusal.

@@ -25,7 +25,7 @@ struct AnalyzeContext {
 
 // A value of the text that the proof looked at: a cached plan is only used when it is the same again.
 struct Guard {
-  std::uint16_t slot = 0;
+  std::uint32_t slot = 0;
   std::string text;            // the literal as written
 };
 

@@ -18,7 +18,8 @@ struct Slot {
   std::uint32_t length = 0;
   LiteralClass literal = LiteralClass::kInt4;
   bool plain = true;          // a string without escapes, doubled quotes or continuation: its bytes are its value
-  std::uint16_t count = 1;    // literals folded into this slot
+  bool folded = false;        // the whole content of an IN list: one or more literals of one class
+  std::uint32_t count = 1;    // literals folded into this slot
 };
 
 // The normalized form of one statement string. Reused from statement to statement: nothing is freed between them.
@@ -38,7 +39,12 @@ struct LexerOptions {
 void tokenize(std::string_view sql, const LexerOptions& options, TokenStream& out);
 
 // The value of a literal slot (quotes and escapes undone) appended to `out`; false when it is malformed.
+// Bit strings keep their leading letter in lower case: b'101' gives "b101".
 // REQUIRES: slot.count == 1.
 bool literal_value(std::string_view sql, const Slot& slot, const LexerOptions& options, std::string& out);
+
+// The next literal of a folded slot as a slot of its own, from byte `at` of `sql` on; `at` moves behind it.
+// False when the slot has no more literals. Start with `at = slot.offset`.
+bool next_literal(std::string_view sql, const Slot& slot, const LexerOptions& options, std::uint32_t& at, Slot& out);
 
 }  // namespace howdah::sharding::sql

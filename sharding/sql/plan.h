@@ -70,8 +70,9 @@ struct KeySource {
   Kind kind = Kind::kSlot;
   bool negate = false;             // a minus sign stands before the literal
   ValueType type = ValueType::kColumn;
-  Oid cast = 0;                    // with an explicit cast: its type, else 0
-  std::uint16_t index = 0;
+  Oid cast = 0;                    // the type of an explicit cast, else what Parse declared, else 0; of arrays: the element's
+  bool needs_type = false;         // an untyped $n used elsewhere, too: only ParameterDescription tells how it is read
+  std::uint32_t index = 0;
   bool operator==(const KeySource&) const = default;
 };
 
@@ -81,7 +82,9 @@ struct Pin {
   schema::KeyFamily family = schema::KeyFamily::kInteger;
   Oid column_type = 0;             // of the key column: int2, int4, int8, uuid, text, varchar
   bool is_insert = false;          // values to be stored, NULL is then a not-null violation, not "no row"
+  bool not_null = false;           // the key column refuses NULL: a NULL to be stored is the server's error on any shard
   std::vector<KeySource> any_of;
+  bool operator==(const Pin&) const = default;
 };
 
 // Why a server connection must stay with its client after the statement (or transaction) ended.
@@ -107,6 +110,9 @@ struct TransactionOptions {
   bool operator==(const TransactionOptions&) const = default;
 };
 
+// StatementPlan::end of a statement that is the whole string.
+inline constexpr std::uint32_t kWholeText = 0xffffffff;
+
 // One statement of a string.
 struct StatementPlan {
   Verb verb = Verb::kOther;
@@ -126,7 +132,9 @@ struct StatementPlan {
   SetCommand set;                  // kSet
   std::string name;                // savepoint, cursor, prepared statement, channel, SHOW parameter (lower case there)
   TransactionOptions transaction;  // kBegin, kCommit, kRollback, kSetTransaction
-  std::uint32_t begin = 0;         // byte range of this statement in the string, without the semicolon
+  // Byte range of this statement in the string, without the semicolon. A string of one statement that could be cached for
+  // other literals has the range [0, kWholeText): std::string_view::substr takes that as it is.
+  std::uint32_t begin = 0;
   std::uint32_t end = 0;
   // kPrepare: byte range of the inner statement; kExplain: of the explained one.
   std::uint32_t inner_begin = 0;
@@ -138,6 +146,7 @@ struct StatementPlan {
 struct Plan {
   std::vector<StatementPlan> statements;  // empty: only white space, comments, semicolons
   std::uint16_t params = 0;               // highest $n
+  bool exact_text = false;                // holds byte ranges: only valid for the very text it was made from
 };
 using PlanPtr = std::shared_ptr<const Plan>;
 

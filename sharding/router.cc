@@ -1,0 +1,295 @@
+#include "sharding/router.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "sharding/array_value.h"
+#include "sharding/hash.h"
+#include "sharding/key_value.h"
+
+namespace howdah::sharding {
+
+namespace {
+
+using sql::KeySource;
+using sql::Pin;
+using sql::ValueType;
+
+Error unreadable(std::string why, std::string hint) {
+  return make_error(ErrorCode::kUnsupported, "cannot tell which shard a value of the sharding key belongs to",
+                    std::move(hint), std::move(why));
+}
+
+Error several_shards(bool is_insert) {
+  if (is_insert) {
+    return make_error(ErrorCode::kUnsupported, "the rows of this statement belong to several shards",
+                      "Insert the rows of each shard with a statement of their own.");
+  }
+  return make_error(ErrorCode::kUnsupported, "the values of the sharding key belong to several shards",
+                    "Send one statement per value of the key.");
+}
+
+bool is_text(Oid type) { return type == schema::kTextOid || type == schema::kVarcharOid; }
+bool is_integer(Oid type) {
+  return type == schema::kInt2Oid || type == schema::kInt4Oid || type == schema::kInt8Oid;
+}
+
+// The element type of an array type; 0 for any other. Source: pg_type.dat.
+Oid element_of(Oid array) {
+  switch (array) {
+    case 1005: return schema::kInt2Oid;
+    case 1007: return schema::kInt4Oid;
+    case 1016: return schema::kInt8Oid;
+    case 2951: return schema::kUuidOid;
+    case 1009: return schema::kTextOid;
+    case 1015: return schema::kVarcharOid;
+    case 1231: return schema::kNumericOid;
+    default: return 0;
+  }
+}
+
+// Collects the shard that all values of a statement agree on.
+class Vote {
+ public:
+  Vote(const Values& values, const ShardMap& map) : values_(values), map_(map) {}
+
+  // False once an error is found; see error().
+  bool add(const Pin& pin) {
+    for (const auto& source : pin.any_of) {
+      if (!add(pin, source)) return false;
+    }
+    return true;
+  }
+  const Error& error() const { return *error_; }
+  const std::optional<ShardId>& shard() const { return shard_; }
+
+ private:
+  bool fail(Error error) {
+    error_ = std::move(error);
+    return false;
+  }
+
+  bool add(const Pin& pin, const KeySource& source) {
+    switch (source.kind) {
+      case KeySource::Kind::kSlot: return slot(pin, source);
+      case KeySource::Kind::kSlotList: return slot_list(pin, source);
+      case KeySource::Kind::kSlotArray: return slot_array(pin, source);
+      case KeySource::Kind::kParam: return param(pin, source);
+      case KeySource::Kind::kParamArray: return param_array(pin, source);
+      case KeySource::Kind::kNull: return null(pin);
+      case KeySource::Kind::kNow: break;
+    }
+    return fail(make_error(ErrorCode::kInternal, "a plan holds a key that cannot be read"));
+  }
+
+  // NULL equals nothing. Stored, it is an error that any shard raises, if the column refuses it.
+  bool null(const Pin& pin) {
+    if (!pin.is_insert || pin.not_null) return true;
+    return fail(unreadable("The key is NULL, and its column allows that.", "Give every row a key."));
+  }
+
+  bool key(const Pin& pin, Bytes value, bool binary, Oid type) {
+    if (pin.family == schema::KeyFamily::kText) {
+      if (!values_.utf8 && std::any_of(value.begin(), value.end(), [](char c) { return (c & 0x80) != 0; })) {
+        return fail(unreadable("The text is not in UTF-8.", "SET client_encoding = 'UTF8'."));
+      }
+      // varchar(n) cuts spaces behind the n-th character off what is stored.
+      if (pin.is_insert && pin.column_type == schema::kVarcharOid && !value.empty() && value.back() == ' ') {
+        return fail(unreadable("The text ends with a space, which varchar may cut off.", "Store it without."));
+      }
+    }
+    return count(hash_value(value, binary, type, pin.family, map_.hash()));
+  }
+
+  bool count(const KeyHash& key) {
+    switch (key.outcome) {
+      case KeyOutcome::kNoMatch:
+      case KeyOutcome::kMalformed: return true;
+      case KeyOutcome::kUnreadable:
+        return fail(unreadable("The value is not in a form that has one meaning.", "Send the value as text."));
+      case KeyOutcome::kKey: break;
+    }
+    const ShardId owner = map_.owner(bucket_of(key.hash, map_.buckets()));
+    if (shard_ && *shard_ != owner) several_ = true;
+    if (!shard_) shard_ = owner;
+    return true;
+  }
+
+  Oid type_of(const Pin& pin, const KeySource& source) const {
+    switch (source.type) {
+      case ValueType::kColumn: return pin.column_type;
+      case ValueType::kInteger: return source.cast != 0 ? source.cast : schema::kInt8Oid;
+      case ValueType::kNumeric: return schema::kNumericOid;
+      case ValueType::kUuid: return schema::kUuidOid;
+      case ValueType::kText: return schema::kTextOid;
+    }
+    return pin.column_type;
+  }
+
+  bool literal(const Pin& pin, const KeySource& source, const sql::Slot& slot) {
+    const Oid type = type_of(pin, source);
+    if (slot.plain && slot.literal == sql::LiteralClass::kString) {
+      return key(pin, values_.text.substr(slot.offset + 1, slot.length - 2), false, type);
+    }
+    sql::LexerOptions options;
+    options.standard_conforming_strings = values_.standard_conforming_strings;
+    scratch_.clear();
+    if (source.negate) scratch_.push_back('-');
+    if (!sql::literal_value(values_.text, slot, options, scratch_)) return true;  // the server's error
+    return key(pin, scratch_, false, type);
+  }
+
+  bool slot(const Pin& pin, const KeySource& source) {
+    if (source.index >= values_.slots.size()) return missing();
+    return literal(pin, source, values_.slots[source.index]);
+  }
+
+  bool slot_list(const Pin& pin, const KeySource& source) {
+    if (source.index >= values_.slots.size()) return missing();
+    sql::LexerOptions options;
+    options.standard_conforming_strings = values_.standard_conforming_strings;
+    const sql::Slot& list = values_.slots[source.index];
+    std::uint32_t at = list.offset;
+    sql::Slot item;
+    while (sql::next_literal(values_.text, list, options, at, item)) {
+      if (!literal(pin, source, item)) return false;
+    }
+    return true;
+  }
+
+  bool text_array(const Pin& pin, Bytes text, Oid type) {
+    TextArray array(text);
+    for (;;) {
+      switch (array.next()) {
+        case ArrayStep::kElement:
+          if (!(array.is_null() ? null(pin) : key(pin, array.value(), false, type))) return false;
+          break;
+        case ArrayStep::kEnd:
+        case ArrayStep::kMalformed: return true;
+        case ArrayStep::kUnreadable:
+          return fail(unreadable("The array has several dimensions or lower bounds.", "Use a plain list of values."));
+      }
+    }
+  }
+
+  bool slot_array(const Pin& pin, const KeySource& source) {
+    if (source.index >= values_.slots.size()) return missing();
+    sql::LexerOptions options;
+    options.standard_conforming_strings = values_.standard_conforming_strings;
+    std::string text;
+    if (!sql::literal_value(values_.text, values_.slots[source.index], options, text)) return true;
+    return text_array(pin, text, type_of(pin, source));
+  }
+
+  // The type by which a parameter is read: empty and an error when that cannot be told.
+  std::optional<Oid> param_type(const Pin& pin, const KeySource& source, Oid told) {
+    const Oid wanted = type_of(pin, source);
+    if (told == 0 || told == schema::kUnknownOid) {
+      if (!source.needs_type) return wanted;
+      fail(unreadable("Parameter $" + std::to_string(source.index + 1) + " has no type of its own.",
+                      "Cast it: $" + std::to_string(source.index + 1) + "::bigint."));
+      return std::nullopt;
+    }
+    if (told == wanted || (is_integer(told) && is_integer(wanted)) || (is_text(told) && is_text(wanted))) return told;
+    // $1::bigint with a parameter of type text is read by bigint's input function.
+    if (is_text(told) && source.type != ValueType::kColumn) return wanted;
+    if (pin.family == schema::KeyFamily::kInteger && (told == schema::kNumericOid || is_integer(told)) && !pin.is_insert) {
+      return told;
+    }
+    fail(unreadable("Parameter $" + std::to_string(source.index + 1) + " is of type " + std::to_string(told) +
+                        ", which has no exact meaning for the key.",
+                    "Declare the parameter with the key's type."));
+    return std::nullopt;
+  }
+
+  bool param(const Pin& pin, const KeySource& source) {
+    if (source.index >= values_.params.size()) return missing();
+    const BoundParam& bound = values_.params[source.index];
+    if (bound.is_null) return null(pin);
+    const auto type = param_type(pin, source, bound.type);
+    if (!type) return false;
+    // A cast to an integer rounds: only what is integral has one meaning.
+    if (*type == schema::kNumericOid && source.type == ValueType::kInteger) {
+      const auto read = hash_value(bound.value, bound.binary, *type, pin.family, map_.hash());
+      if (read.outcome == KeyOutcome::kNoMatch) {
+        return fail(unreadable("A fraction is rounded by the cast.", "Send an integer."));
+      }
+    }
+    return key(pin, bound.value, bound.binary, *type);
+  }
+
+  bool param_array(const Pin& pin, const KeySource& source) {
+    if (source.index >= values_.params.size()) return missing();
+    const BoundParam& bound = values_.params[source.index];
+    if (bound.is_null) return null(pin);
+    const Oid told = element_of(bound.type);
+    if (bound.type != 0 && bound.type != schema::kUnknownOid && told == 0 && !is_text(bound.type)) {
+      return fail(unreadable("The parameter is no array of keys.", "Declare the parameter as an array of the key's type."));
+    }
+    const auto type = param_type(pin, source, told);
+    if (!type) return false;
+    if (!bound.binary) return text_array(pin, bound.value, *type);
+    BinaryArray array(bound.value);
+    for (;;) {
+      switch (array.next()) {
+        case ArrayStep::kElement: {
+          const auto element = param_type(pin, source, array.element_type());
+          if (!element) return false;
+          if (!(array.is_null() ? null(pin) : key(pin, array.value(), true, *element))) return false;
+          break;
+        }
+        case ArrayStep::kEnd:
+        case ArrayStep::kMalformed: return true;
+        case ArrayStep::kUnreadable:
+          return fail(unreadable("The array has several dimensions.", "Use a plain list of values."));
+      }
+    }
+  }
+
+  // Fewer values than the statement has places: the server says so.
+  bool missing() { return true; }
+
+ public:
+  bool several() const { return several_; }
+
+ private:
+  const Values& values_;
+  const ShardMap& map_;
+  std::optional<ShardId> shard_;
+  std::optional<Error> error_;
+  std::string scratch_;
+  bool several_ = false;
+};
+
+Result<Route> by_keys(const sql::StatementPlan& plan, const Values& values, const ShardMap& map) {
+  Vote vote(values, map);
+  bool is_insert = false;
+  for (const auto& pin : plan.pins) {
+    is_insert = is_insert || pin.is_insert;
+    if (!vote.add(pin)) return vote.error();
+    if (vote.several()) return several_shards(is_insert);
+  }
+  if (!vote.shard()) return Route{Route::Kind::kAnyShard, ShardId()};
+  return Route{Route::Kind::kShard, *vote.shard()};
+}
+
+}  // namespace
+
+Result<Route> route(const sql::StatementPlan& plan, const Values& values, const ShardMap& map) {
+  switch (plan.where) {
+    case sql::Where::kProxy: return Route{Route::Kind::kProxy, ShardId()};
+    case sql::Where::kHome: return Route{Route::Kind::kHome, ShardId()};
+    case sql::Where::kAnyShard: return Route{Route::Kind::kAnyShard, ShardId()};
+    case sql::Where::kKeys: return by_keys(plan, values, map);
+    case sql::Where::kShard: return Route{Route::Kind::kShard, plan.shard};
+    case sql::Where::kAllShards: return Route{Route::Kind::kAllShards, ShardId()};
+    case sql::Where::kCanonical: return Route{Route::Kind::kCanonical, ShardId()};
+    case sql::Where::kRefused:
+      if (plan.refusal) return *plan.refusal;
+      return make_error(ErrorCode::kUnsupported, "this statement is not supported with several shards");
+  }
+  return make_error(ErrorCode::kInternal, "a plan without a place to run");
+}
+
+}  // namespace howdah::sharding

@@ -1,0 +1,160 @@
+#include "sharding/sql/ddl.h"
+
+#include "sharding/sql/placement.h"
+
+namespace howdah::sharding::sql {
+
+namespace {
+
+// Names of ReindexObjectType in parsenodes.h: schemas and whole databases are done table by table.
+constexpr int kReindexTable = 1;
+
+Error no_rule(const NamedTable& table) {
+  return unsupported("table " + table.shown() + " has no sharding rule",
+                     "Add sharding.tables." + table.shown() + " to the configuration, then create the table.");
+}
+
+bool refuse_temporary(const StatementInput& input, const TreeNode* range_var, StatementPlan& plan) {
+  const bool temporary = range_var != nullptr && (range_var->number == 't' || qualifier_of(range_var) == "pg_temp");
+  if (!temporary) return false;
+  plan.pin = PinReason::kTemporaryTable;
+  plan.notifies = true;
+  if (!input.context.sharded()) return false;
+  refuse(plan, unsupported("temporary tables are not supported with several shards", "Use a WITH query."));
+  return true;
+}
+
+void create_table(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  const TreeNode* relation = kid(node, 0);
+  if (refuse_temporary(input, relation, plan) || !input.context.sharded()) return;
+  const TreeNode* partition_of = kid(node, 3);
+  const TreeNode* inherits = kid(node, 2);
+  NamedTable table = find_table(input.context, relation);
+  if (partition_of != nullptr) {
+    table = find_table(input.context, kid(partition_of, 0));
+  } else if (inherits != nullptr) {
+    const NamedTable parent = find_table(input.context, kid(inherits, 0));
+    if (inherits->count > 1 || parent.rule == nullptr || (table.rule != nullptr && !(*table.rule == *parent.rule))) {
+      return refuse(plan, unsupported("INHERITS needs one parent with the same sharding rule"));
+    }
+    table.rule = parent.rule;
+  }
+  if (table.rule == nullptr) return refuse(plan, no_rule(table));
+  const bool own_columns = partition_of == nullptr && inherits == nullptr;
+  if (own_columns && has(node, TREE_FLAG_IS) && table.rule->kind == TableRuleKind::kHash) {
+    return refuse(plan, unsupported("CREATE TABLE ... OF a type is not supported for sharded tables",
+                                    "Write out its columns."));
+  }
+  TableCheck check(input.context, table);
+  std::optional<Error> fault;
+  if (own_columns) {
+    fault = check.create(kid(node, 1), kid(node, 4));
+  } else {
+    // The parent has the key; what the child adds must hold on its shard alone.
+    fault = check.add(kid(node, 1));
+    if (!fault) fault = check.add(kid(node, 4));
+  }
+  if (fault) refuse(plan, std::move(*fault));
+}
+
+void create_index(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  plan.no_transaction = has(node, TREE_FLAG_ALL);
+  if (!input.context.sharded()) return;
+  const NamedTable table = find_table(input.context, kid(node, 0));
+  if (table.rule == nullptr || !has(node, TREE_FLAG_IS)) return;
+  if (auto fault = TableCheck(input.context, table).unique_index(kid(node, 1))) refuse(plan, std::move(*fault));
+}
+
+void alter_table(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  const NamedTable table = find_table(input.context, kid(node, 0));
+  for (std::uint32_t i = 1; i < node->count; ++i) {
+    const TreeNode* command = kid(node, i);
+    if (command->op == TREE_ALTER_DETACH_CONCURRENTLY) plan.no_transaction = true;
+    if (!input.context.sharded() || table.rule == nullptr || plan.where == Where::kRefused) continue;
+    if (auto fault = TableCheck(input.context, table).alter(command)) refuse(plan, std::move(*fault));
+  }
+}
+
+void rename(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  if (!input.context.sharded() || kid(node, 0) == nullptr) return;
+  const NamedTable table = find_table(input.context, kid(node, 0));
+  if (table.rule == nullptr) return;
+  const bool of_partition = table.relation != nullptr && table.relation->name != table.name;
+  const bool key = node->number == TREE_OBJ_COLUMN && table.rule->kind == TableRuleKind::kHash &&
+                   text_of(kid(node, 1)) == table.rule->column;
+  if (key || (node->number == TREE_OBJ_TABLE && !of_partition)) {
+    refuse(plan, unsupported(std::string(key ? "the sharding key of table " : "table ") + table.shown() +
+                                 " cannot be renamed or moved",
+                             {}, "Its sharding rule names it."));
+  }
+}
+
+void maintenance(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  plan.verb = Verb::kMaintenance;
+  plan.changes_catalog = false;
+  const TreeNode* relation = kid(node, 0);
+  const NamedTable table = find_table(input.context, relation);
+  const bool partitioned = table.relation != nullptr && (table.relation->kind == schema::RelationKind::kPartitioned ||
+                                                         table.relation->kind == schema::RelationKind::kPartitionedIndex);
+  switch (node->op) {
+    case TREE_U_VACUUM: plan.no_transaction = has(node, TREE_FLAG_IS); break;
+    case TREE_U_REINDEX:
+      plan.no_transaction = has(node, TREE_FLAG_IS) || node->number > kReindexTable || partitioned;
+      break;
+    case TREE_U_CLUSTER: plan.no_transaction = relation == nullptr || partitioned; break;
+    default: break;
+  }
+}
+
+bool is_maintenance(const TreeNode* node) {
+  return node->op == TREE_U_VACUUM || node->op == TREE_U_REINDEX || node->op == TREE_U_CLUSTER ||
+         node->op == TREE_U_REFRESH || node->op == TREE_U_CHECKPOINT;
+}
+
+}  // namespace
+
+void plan_ddl(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  plan.verb = Verb::kDdl;
+  plan.writes = true;
+  plan.changes_catalog = true;
+  const bool sharded = input.context.sharded();
+  plan.where = sharded ? Where::kAllShards : Where::kHome;
+  if (is_maintenance(node)) return maintenance(input, node, plan);
+  switch (node->op) {
+    case TREE_U_CREATE_TABLE: return create_table(input, node, plan);
+    case TREE_U_CREATE_TABLE_AS:
+      if (refuse_temporary(input, kid(node, 0), plan) || !sharded) return;
+      return refuse(plan, unsupported(has(node, TREE_FLAG_IS)
+                                          ? "materialized views are not supported with several shards"
+                                          : "CREATE TABLE AS is not supported with several shards",
+                                      "Create the table first, then INSERT into it."));
+    case TREE_U_INDEX: return create_index(input, node, plan);
+    case TREE_U_ALTER_TABLE: return alter_table(input, node, plan);
+    case TREE_U_RENAME: return rename(input, node, plan);
+    case TREE_U_VIEW:
+    case TREE_U_SEQUENCE:
+      refuse_temporary(input, kid(node, 0), plan);
+      return;
+    case TREE_U_RULE:
+      if (sharded && find_table(input.context, kid(node, 0)).rule != nullptr) {
+        refuse(plan, unsupported("rewrite rules are not supported with several shards", "Use a trigger."));
+      }
+      return;
+    case TREE_U_DROP:
+      plan.no_transaction = has(node, TREE_FLAG_IS);
+      return;
+    case TREE_U_DDL_ALONE:
+    case TREE_U_SERVER:
+      plan.no_transaction = true;
+      return;
+    case TREE_U_OTHER:
+      plan.verb = Verb::kDdl;
+      if (sharded) refuse(plan, unsupported("this statement is not supported with several shards",
+                                            "Create the schema first, then what is in it."));
+      return;
+    default:
+      return;
+  }
+}
+
+}  // namespace howdah::sharding::sql

@@ -1,0 +1,221 @@
+// What an expression calls and contains, and so what may still be proven of its statement.
+#include "sharding/sql/names.h"
+#include "sharding/sql/query.h"
+
+namespace howdah::sharding::sql {
+
+namespace {
+
+// TRUE is a constant cast to bool.
+bool is_true(const TreeNode* node) {
+  if (is(node, TREE_CAST)) node = kid(node, 0);
+  return is(node, TREE_CONST) && node->op == TREE_CONST_BOOL && node->number != 0;
+}
+
+const TreeNode* argument(const TreeNode* call, std::size_t i) {
+  return kid(kid(call, 0), static_cast<std::uint32_t>(i));
+}
+
+// Columns are mentioned, and none of them is of the innermost level.
+bool only_outer_columns(const TreeNode* node, const Scope* scope) {
+  bool any = false, inner = false;
+  std::vector<const TreeNode*> open{node};
+  while (!open.empty()) {
+    const TreeNode* at = open.back();
+    open.pop_back();
+    if (at == nullptr) continue;
+    if (at->kind == TREE_COLUMN) {
+      any = true;
+      Scope own;
+      if (scope != nullptr) own.items = scope->items;
+      inner = inner || is(kid(at, at->count - 1), TREE_STAR) || resolve_column(at, &own).found;
+    }
+    for (const TreeNode* item : kids(at)) open.push_back(item);
+  }
+  return any && !inner;
+}
+
+}  // namespace
+
+bool is_system_column(std::string_view name) {
+  return name == "ctid" || name == "xmin" || name == "xmax" || name == "cmin" || name == "cmax" || name == "tableoid";
+}
+
+void QueryWalker::walk_all(const TreeNode* list, const Scope* scope, WithScope* with) {
+  for (const TreeNode* item : kids(list)) walk(item, scope, with);
+}
+
+void QueryWalker::expression(const TreeNode* node) { walk(node, nullptr, nullptr); }
+
+void QueryWalker::walk(const TreeNode* node, const Scope* scope, WithScope* with) {
+  if (node == nullptr) return;
+  switch (node->kind) {
+    case TREE_CONST:
+      slots_.meet(node);
+      if (node->op == TREE_CONST_STRING) strings_.push_back(node);
+      return;
+    case TREE_PARAM:
+      if (node->number > 0) ++param_uses_[static_cast<std::uint32_t>(node->number - 1)];
+      return;
+    case TREE_COLUMN: {
+      const TreeNode* last = kid(node, node->count - 1);
+      if (is(last, TREE_STAR) || is_system_column(text_of(last))) return;
+      // t.f may mean f(t), for a function of a user.
+      if (!resolve_column(node, scope).found) findings_.unproven();
+      return;
+    }
+    case TREE_TYPE:
+      return;
+    case TREE_FUNC:
+      call(node, scope);
+      break;
+    case TREE_SUBLINK:
+      if (node->text != nullptr) check_operator(node);
+      walk(kid(node, 0), scope, with);
+      query(kid(node, 1), Outer{scope, with, nullptr});
+      return;
+    case TREE_CAST:
+      check_cast(node);
+      break;
+    case TREE_EXPR:
+      check_operator(node);
+      break;
+    case TREE_SQL_VALUE:
+      findings_.set_not_immutable("the current time or user");
+      return;
+    case TREE_SORT_BY:
+      if (has(node, TREE_FLAG_QUALIFIED)) findings_.unproven();
+      break;
+    case TREE_CURRENT_OF:
+      findings_.unproven();
+      return;
+    case TREE_UNKNOWN:
+      findings_.unproven();
+      findings_.refuse(unsupported("this form of expression is not supported across shards"));
+      return;
+    default:
+      break;
+  }
+  walk_all(node, scope, with);
+}
+
+void QueryWalker::check_operator(const TreeNode* node) {
+  const auto schema = qualifier_of(node);
+  if (schema == "pg_catalog" || (schema.empty() && builtin_names_first_)) return;
+  findings_.unproven();
+  findings_.set_not_immutable("an operator of a user");
+}
+
+void QueryWalker::check_cast(const TreeNode* node) {
+  const TreeNode* type = kid(node, 1);
+  const auto schema = qualifier_of(type);
+  const auto name = text_of(type);
+  const bool builtin = schema == "pg_catalog" || (schema.empty() && builtin_names_first_);
+  if (!builtin || !is_builtin_type(name)) {
+    findings_.unproven();
+    findings_.set_not_immutable("a cast to a type of a user");
+    return;
+  }
+  if (is_reg_type(name)) findings_.set_not_immutable("a cast to " + std::string(name));
+  if (!is_clock_type(name)) return;
+  findings_.clock_text = true;
+  // Only a literal's text can be searched for words such as 'now'.
+  if (!is(kid(node, 0), TREE_CONST)) findings_.set_not_immutable("a cast to " + std::string(name));
+}
+
+// An aggregate belongs to the level of its columns: one with columns of outer levels only may collapse any of those.
+void QueryWalker::note_aggregate(const TreeNode* node, const Scope* scope) {
+  if (level_ != nullptr) level_->has_aggregate = true;
+  if (!only_outer_columns(node, scope)) return;
+  for (Level* level = level_; level != nullptr; level = level->parent) level->has_aggregate = true;
+}
+
+void QueryWalker::call(const TreeNode* node, const Scope* scope) {
+  const auto name = text_of(node);
+  const auto schema = qualifier_of(node);
+  const schema::Catalog* catalog = context_.catalog;
+  if (kid(node, 3) != nullptr) {
+    if (level_ != nullptr) level_->has_window = true;
+    findings_.order_dependent = true;
+  }
+  if (catalog == nullptr) {
+    findings_.unproven();
+    findings_.set_not_immutable(name);
+    note_aggregate(node, scope);  // for all we know
+    if (schema.empty() || schema == "pg_catalog") apply_trait(node, name);
+    return;
+  }
+  const schema::Function* function = catalog->function(schema, name, context_.search_path);
+  bool builtin = function != nullptr && function->is_builtin;
+  if (builtin && schema.empty()) {
+    // An overload of a user in a later schema of the path may fit the arguments better.
+    for (const auto& entry : context_.search_path) {
+      const schema::Function* other = catalog->function(entry, name, {});
+      if (other != nullptr && !other->is_builtin) builtin = false;
+    }
+  }
+  if (!builtin) {
+    findings_.unproven();
+    findings_.set_not_immutable(name);
+    if (function == nullptr || function->is_aggregate) note_aggregate(node, scope);
+    if (function != nullptr) findings_.pin_for(PinReason::kUserCode);
+    return;
+  }
+  if (function->is_aggregate) {
+    note_aggregate(node, scope);
+    if (!is_orderless_aggregate(name)) findings_.order_dependent = true;
+  }
+  if (function->volatility != schema::Volatility::kImmutable) findings_.set_not_immutable(name);
+  if (function_trait(name) != FunctionTrait::kNone) {
+    apply_trait(node, name);
+  } else if (function->volatility == schema::Volatility::kVolatile) {
+    findings_.unproven();
+  }
+}
+
+void QueryWalker::apply_trait(const TreeNode* node, std::string_view name) {
+  const std::string shown(name);
+  switch (function_trait(name)) {
+    case FunctionTrait::kNone:
+      return;
+    case FunctionTrait::kServer:
+    case FunctionTrait::kHarmless:
+      findings_.read_only = false;
+      return;
+    case FunctionTrait::kSetConfig:
+      findings_.unproven();
+      if (!is_true(argument(node, 2))) findings_.pin_for(PinReason::kSetConfig);
+      return;
+    case FunctionTrait::kSessionLock:
+      findings_.unproven();
+      findings_.pin_for(PinReason::kAdvisoryLock);
+      return;
+    case FunctionTrait::kLock:
+      findings_.unproven();
+      return;
+    case FunctionTrait::kSequence:
+      findings_.read_only = false;
+      if (name == "nextval" || name == "setval") findings_.harmless = false;
+      findings_.refuse(unsupported("function " + shown + " is not supported with several shards",
+                                   "Generate keys in the application, for example as uuid.",
+                                   "Each shard has sequences of its own, so their values would repeat."));
+      return;
+    case FunctionTrait::kNotify:
+      findings_.unproven();
+      findings_.notifies = true;
+      return;
+    case FunctionTrait::kHiddenRead:
+      findings_.unproven();
+      findings_.refuse(unsupported("function " + shown + " is not supported with several shards",
+                                   "Write the query itself instead of its text.",
+                                   "It runs a query that is given as text, and cannot be proven to stay on one shard."));
+      return;
+    case FunctionTrait::kShardContent:
+      findings_.read_only = false;
+      findings_.refuse(unsupported("function " + shown + " answers differently on every shard",
+                                   "Choose the shard with SET howdah.shard, or ask the shard directly."));
+      return;
+  }
+}
+
+}  // namespace howdah::sharding::sql

@@ -1,0 +1,70 @@
+// What the analysis of one statement found, beside the values of columns: the input to the decision where it runs.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "schema/catalog.h"
+#include "sharding/rules.h"
+#include "sharding/sql/plan.h"
+
+namespace howdah::sharding::sql {
+
+// A user table in the statement, once per appearance.
+struct TableUse {
+  const schema::Relation* relation = nullptr;
+  const TableRule* rule = nullptr;
+  const schema::Column* key = nullptr;   // of a sharded table
+  int entry = -1;
+  int key_term = -1;
+  bool written = false;
+  bool locked = false;                   // FOR UPDATE, FOR SHARE
+};
+
+// The key of rows to be stored: the values themselves, or the terms that they come from.
+struct InsertedKey {
+  std::size_t use = 0;                   // index into Findings::tables
+  std::vector<KeySource> values;         // from VALUES
+  std::vector<int> terms;                // from SELECT
+};
+
+struct Findings {
+  std::vector<TableUse> tables;
+  std::vector<InsertedKey> inserted;
+  bool reads_catalog = false;            // pg_catalog or information_schema
+  bool reads_unknown = false;            // a relation that the catalog does not know
+  bool reads_relations = false;          // any at all
+
+  bool read_only = true;                 // nothing found yet that is not proven read-only
+  bool harmless = true;                  // nothing found yet that could write or keep a lock
+  bool notifies = false;
+  PinReason pin = PinReason::kNone;
+  std::string not_immutable;             // a function or expression whose result may differ from shard to shard
+  bool clock_text = false;               // a cast to a type whose input reads the clock
+  bool order_dependent = false;          // LIMIT, window functions, DISTINCT ON, order-dependent aggregates
+  std::optional<Error> refusal;          // the first reason to refuse across shards
+
+  void refuse(Error error) {
+    if (!refusal) refusal = std::move(error);
+  }
+  void unproven() { read_only = harmless = false; }
+  void pin_for(PinReason reason) {
+    if (pin == PinReason::kNone) pin = reason;
+  }
+  void set_not_immutable(std::string_view name) {
+    if (not_immutable.empty()) not_immutable = name;
+  }
+};
+
+inline Error unsupported(std::string message, std::string hint = {}, std::string detail = {}) {
+  return make_error(ErrorCode::kUnsupported, std::move(message), std::move(hint), std::move(detail));
+}
+
+inline std::string display_name(const schema::Relation& relation) {
+  return relation.schema == "public" ? relation.name : relation.schema + "." + relation.name;
+}
+
+}  // namespace howdah::sharding::sql

@@ -1,0 +1,190 @@
+#include "sharding/sql/placement.h"
+
+#include <algorithm>
+
+namespace howdah::sharding::sql {
+
+namespace {
+
+std::string quoted(std::string_view name) {
+  std::string out = "\"";
+  for (char c : name) {
+    if (c == '"') out.push_back('"');
+    out.push_back(c);
+  }
+  out.push_back('"');
+  return out;
+}
+
+void add_pin(StatementPlan& plan, Pin pin) {
+  if (std::find(plan.pins.begin(), plan.pins.end(), pin) == plan.pins.end()) plan.pins.push_back(std::move(pin));
+}
+
+// The tables of a statement by how they are sharded.
+struct Uses {
+  std::vector<const TableUse*> hashed, reference, local;
+  bool reference_written = false;
+  bool reference_locked = false;
+
+  explicit Uses(const Findings& findings) {
+    for (const auto& use : findings.tables) {
+      switch (use.rule->kind) {
+        case TableRuleKind::kHash: hashed.push_back(&use); break;
+        case TableRuleKind::kLocal: local.push_back(&use); break;
+        case TableRuleKind::kReference:
+          reference.push_back(&use);
+          reference_written = reference_written || use.written;
+          reference_locked = reference_locked || use.locked;
+          break;
+      }
+    }
+  }
+};
+
+Error needs_key(const TableUse& use) {
+  const auto table = display_name(*use.relation);
+  return unsupported("statement is not restricted to one value of " + use.key->name + ", the sharding key of table " +
+                         table,
+                     "Add a condition such as " + table + "." + use.key->name + " = ... that holds for every row of " +
+                         table + " in the statement.",
+                     "A statement over several shards is not supported yet.");
+}
+
+// The pins of every sharded table, or the refusal.
+void place_hashed(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
+  const Findings& findings = walker.findings();
+  const Facts& facts = walker.solved();
+  std::vector<bool> inserted(findings.tables.size(), false);
+  const auto pin_from = [&](const ValueSet& values, const TableUse& use, bool is_insert) {
+    Pin pin{values.family, values.read_as, is_insert, use.key->not_null, values.any_of};
+    if (is_insert) pin.column_type = use.key->type;
+    walker.mark_params(pin.any_of, values.read_as);
+    add_pin(plan, std::move(pin));
+  };
+  for (const auto& key : findings.inserted) {
+    const TableUse& use = findings.tables[key.use];
+    inserted[key.use] = true;
+    if (!key.values.empty()) {
+      pin_from(ValueSet{*key_family(use.key->type), use.key->type, key.values}, use, true);
+      continue;
+    }
+    for (const int term : key.terms) {
+      const ValueSet* values = facts.values(term);
+      if (values == nullptr) return refuse(plan, needs_key(use));
+      pin_from(*values, use, true);
+    }
+  }
+  for (std::size_t i = 0; i < findings.tables.size(); ++i) {
+    const TableUse& use = findings.tables[i];
+    if (use.rule->kind != TableRuleKind::kHash || (inserted[i] && use.written)) continue;
+    const ValueSet* values = facts.values(use.key_term);
+    if (values == nullptr) return refuse(plan, needs_key(use));
+    pin_from(*values, use, false);
+  }
+  if (uses.reference_locked) {
+    return refuse(plan, unsupported("a reference table cannot be locked together with a sharded one",
+                                    "Name the sharded table: FOR UPDATE OF ..."));
+  }
+  plan.where = Where::kKeys;
+}
+
+// Every copy is written by the same statement: its result must not depend on where it runs.
+void place_reference_write(QueryWalker& walker, const AnalyzeContext& context, const Uses& uses, StatementPlan& plan) {
+  const Findings& findings = walker.findings();
+  const auto cannot = [&plan](std::string detail) {
+    refuse(plan, unsupported("this write to a reference table might leave its copies different",
+                             "Compute the values first, then write them as constants.", std::move(detail)));
+  };
+  if (!findings.not_immutable.empty()) return cannot("The result of " + findings.not_immutable + " may differ between shards.");
+  if (findings.order_dependent) {
+    return cannot("LIMIT, window functions, DISTINCT ON, UPDATE ... FROM and some aggregates depend on the order of rows.");
+  }
+  if (findings.reads_catalog || findings.reads_unknown) return cannot("It reads relations that differ between shards.");
+  bool clock = findings.clock_text;
+  for (const TableUse* use : uses.reference) {
+    if (!use->written) continue;
+    const auto& root = context.catalog->root_of(*use->relation);
+    if (use->relation->has_triggers || root.has_triggers) return cannot("Table " + display_name(root) + " has triggers.");
+    if (use->relation->row_security) return cannot("Table " + display_name(root) + " has row-level policies.");
+    for (const auto& column : root.columns) {
+      clock = clock || column.type == 1082 || column.type == 1083 || column.type == 1114 || column.type == 1184 ||
+              column.type == 1266;  // date, time, timestamp, timestamptz, timetz
+    }
+    const auto name = quoted(root.schema) + "." + quoted(root.name);
+    if (std::find(plan.lock_tables.begin(), plan.lock_tables.end(), name) == plan.lock_tables.end()) {
+      plan.lock_tables.push_back(name);
+    }
+  }
+  if (clock && walker.has_clock_words()) return cannot("A text such as 'now' is read as the time of the shard.");
+  std::sort(plan.lock_tables.begin(), plan.lock_tables.end());
+  plan.reference_write = true;
+  plan.where = Where::kAllShards;
+}
+
+void place_local(const Uses& uses, StatementPlan& plan) {
+  plan.shard = uses.local.front()->rule->shard;
+  for (const TableUse* use : uses.local) {
+    if (use->rule->shard == plan.shard) continue;
+    return refuse(plan, unsupported("tables " + display_name(*uses.local.front()->relation) + " and " +
+                                    display_name(*use->relation) + " live on different shards"));
+  }
+  plan.where = Where::kShard;
+}
+
+void place_sharded(QueryWalker& walker, const AnalyzeContext& context, StatementPlan& plan) {
+  const Findings& findings = walker.findings();
+  if (findings.refusal) return refuse(plan, *findings.refusal);
+  const Uses uses(findings);
+  if (!uses.local.empty() && (!uses.hashed.empty() || uses.reference_written)) {
+    return refuse(plan, unsupported("local table " + display_name(*uses.local.front()->relation) +
+                                        " cannot be combined with tables of other shards",
+                                    "Read the tables in separate statements."));
+  }
+  const bool user_tables = !uses.hashed.empty() || !uses.local.empty();
+  if (findings.reads_catalog && (user_tables || uses.reference_written)) {
+    return refuse(plan, unsupported("system catalogs cannot be combined with sharded or local tables",
+                                    "Read the catalog in a separate statement.",
+                                    "Catalogs name objects by numbers that differ from shard to shard."));
+  }
+  if (uses.reference_written && !uses.hashed.empty()) {
+    return refuse(plan, unsupported("a write to a reference table cannot use a sharded table",
+                                    "Use separate statements in one transaction."));
+  }
+  if (uses.reference_written) return place_reference_write(walker, context, uses, plan);
+  if (!uses.hashed.empty()) return place_hashed(walker, uses, plan);
+  if (!uses.local.empty()) return place_local(uses, plan);
+  if (findings.reads_catalog || findings.reads_unknown) {
+    plan.where = Where::kCanonical;
+  } else if (uses.reference_locked) {
+    // Lockers exclude each other only if all lock the same copy.
+    plan.where = Where::kShard;
+    plan.shard = ShardId(0);
+  } else {
+    plan.where = uses.reference.empty() ? Where::kHome : Where::kAnyShard;
+  }
+}
+
+}  // namespace
+
+void refuse(StatementPlan& plan, Error error) {
+  plan.where = Where::kRefused;
+  plan.refusal = std::move(error);
+  plan.pins.clear();
+  plan.lock_tables.clear();
+  plan.reference_write = false;
+}
+
+void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, StatementPlan& plan) {
+  const Findings& findings = walker.findings();
+  plan.read_only = reads && findings.read_only && context.catalog != nullptr;
+  plan.writes = !(reads && findings.harmless);
+  plan.pin = findings.pin;
+  plan.notifies = findings.notifies;
+  if (context.sharded()) {
+    place_sharded(walker, context, plan);
+  } else {
+    plan.where = Where::kHome;
+  }
+}
+
+}  // namespace howdah::sharding::sql

@@ -1,0 +1,405 @@
+#include "sharding/sql/query.h"
+
+#include <algorithm>
+
+namespace howdah::sharding::sql {
+
+namespace {
+
+// Queries within queries; each costs several stack frames.
+constexpr int kMaxQueryDepth = 40;
+constexpr std::size_t kMaxPinnedRows = 4096;
+
+std::string_view output_name(const TreeNode* target) {
+  if (target->text != nullptr) return target->text;
+  const TreeNode* value = kid(target, 0);
+  if (is(value, TREE_COLUMN)) return text_of(kid(value, value->count - 1));
+  if (is(value, TREE_FUNC)) return text_of(value);
+  if (is(value, TREE_CONST) || is(value, TREE_PARAM)) return "?column?";
+  return {};
+}
+
+bool is_star(const TreeNode* node) { return is(node, TREE_COLUMN) && is(kid(node, node->count - 1), TREE_STAR); }
+
+// pg_catalog is searched first unless the path lists it later.
+bool searches_builtins_first(const std::vector<std::string>& path) {
+  const auto builtin = std::find(path.begin(), path.end(), "pg_catalog");
+  return builtin == path.end() || builtin == path.begin();
+}
+
+}  // namespace
+
+QueryWalker::QueryWalker(const AnalyzeContext& context, SlotUse& slots, std::span<const Oid> param_types)
+    : context_(context),
+      slots_(slots),
+      builtin_names_first_(searches_builtins_first(context.search_path)),
+      keys_(slots, param_types, builtin_names_first_) {}
+
+void QueryWalker::statement(const TreeNode* node) { any_query(node, Outer{}); }
+
+const Facts& QueryWalker::solved() {
+  for (const auto& back : back_flows_) {
+    if (back.query->references.size() != 1) continue;
+    for (const auto& [from, to] : back.terms) facts_.flow(from, to);
+  }
+  back_flows_.clear();
+  facts_.solve();
+  return facts_;
+}
+
+void QueryWalker::mark_params(std::vector<KeySource>& sources, Oid column_type) const {
+  for (auto& source : sources) {
+    if (source.kind != KeySource::Kind::kParam && source.kind != KeySource::Kind::kParamArray) continue;
+    if (source.type != ValueType::kColumn) continue;
+    const auto uses = param_uses_.find(source.index);
+    const auto typed = typed_params_.find({source.index, column_type});
+    source.needs_type = uses == param_uses_.end() || typed == typed_params_.end() || uses->second != typed->second;
+  }
+}
+
+bool QueryWalker::has_clock_words() {
+  bool found = false;
+  for (const TreeNode* string : strings_) {
+    slots_.read(string);
+    std::string text(text_of(string));
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    for (const char* word : {"now", "today", "tomorrow", "yesterday"}) {
+      found = found || text.find(word) != std::string::npos;
+    }
+  }
+  return found;
+}
+
+QueryWalker::Output QueryWalker::any_query(const TreeNode* node, const Outer& outer) {
+  if (node == nullptr) return {};
+  switch (node->kind) {
+    case TREE_SELECT: return query(node, outer);
+    case TREE_INSERT: return insert(node, outer);
+    case TREE_UPDATE: return update(node, outer);
+    case TREE_DELETE: return delete_from(node, outer);
+    case TREE_MERGE: return merge(node, outer);
+    default:
+      findings_.unproven();
+      findings_.refuse(unsupported("this form of query is not supported across shards"));
+      return Output{Columns{{}, false}, {}};
+  }
+}
+
+QueryWalker::Output QueryWalker::query(const TreeNode* node, const Outer& outer) {
+  if (!is(node, TREE_SELECT)) return any_query(node, outer);
+  if (query_depth_ >= kMaxQueryDepth) {
+    too_complex_ = true;
+    return Output{Columns{{}, false}, {}};
+  }
+  ++query_depth_;
+  Outer inner = outer;
+  if (kid(node, TREE_SELECT_WITH) != nullptr) {
+    inner.with = &with_scopes_.emplace_back();
+    inner.with->parent = outer.with;
+    with_clause(kid(node, TREE_SELECT_WITH), outer.scope, *inner.with);
+  }
+  Output output = node->op != TREE_LEAF                             ? set_operation(node, inner)
+                  : kid(node, TREE_SELECT_VALUES) != nullptr ? values(node, inner)
+                                                                    : leaf(node, inner);
+  if (kid(node, TREE_SELECT_LIMIT) != nullptr || kid(node, TREE_SELECT_OFFSET) != nullptr ||
+      kid(node, TREE_SELECT_LOCKING) != nullptr) {
+    std::fill(output.transparent.begin(), output.transparent.end(), false);
+    if (kid(node, TREE_SELECT_LOCKING) == nullptr) findings_.order_dependent = true;
+  }
+  --query_depth_;
+  return output;
+}
+
+void QueryWalker::with_clause(const TreeNode* with, const Scope* scope, WithScope& out) {
+  const bool recursive = has(with, TREE_FLAG_RECURSIVE);
+  std::vector<WithQuery*> ahead;
+  if (recursive) {
+    // Each may refer to itself and to later ones; what those give is not known while walking the body.
+    for (const TreeNode* cte : kids(with)) {
+      WithQuery& query = out.queries.emplace_back();
+      query.name = text_of(cte);
+      query.columns.complete = false;
+      query.recursive = true;
+      ahead.push_back(&query);
+    }
+  }
+  std::size_t i = 0;
+  for (const TreeNode* cte : kids(with)) {
+    const TreeNode* body = kid(cte, 0);
+    Output output = any_query(body, Outer{scope, &out, nullptr});
+    name_outputs(kid(cte, 1), output.columns);
+    if (cte->number != 0) output.columns.complete = false;  // SEARCH and CYCLE add columns
+    if (recursive) {
+      // A reference from within has not been connected to these columns: nothing flows back.
+      ahead[i]->columns = output.columns;
+      if (!ahead[i]->references.empty()) ahead[i]->references.push_back(-1);
+    } else {
+      WithQuery& query = out.queries.emplace_back();
+      query.name = text_of(cte);
+      query.columns = output.columns;
+    }
+    WithQuery& query = recursive ? *ahead[i] : out.queries.back();
+    query.recursive = false;
+    for (std::size_t c = 0; c < output.columns.list.size(); ++c) {
+      query.outputs.push_back(output.columns.list[c].term);
+      query.transparent.push_back(is(body, TREE_SELECT) && c < output.transparent.size() && output.transparent[c]);
+    }
+    ++i;
+  }
+}
+
+void QueryWalker::name_outputs(const TreeNode* names, Columns& columns) {
+  std::size_t i = 0;
+  for (const TreeNode* name : kids(names)) {
+    if (i == columns.list.size()) {
+      if (columns.complete) return;
+      columns.list.push_back({});
+    }
+    columns.list[i++].name = text_of(name);
+  }
+}
+
+int QueryWalker::output_term(const TreeNode* expression, const Scope& scope) {
+  if (is(expression, TREE_COLUMN)) return column_term(expression, &scope);
+  auto source = keys_.value(expression);
+  if (!source || source->kind == KeySource::Kind::kNull) return -1;
+  const Oid type = KeyReader::own_type(*source);
+  const auto family = key_family(type);
+  if (!family) return -1;
+  const int term = facts_.add_term(-1, type);
+  facts_.pin(term, ValueSet{*family, type, {*source}});
+  return term;
+}
+
+Columns QueryWalker::targets(const TreeNode* list, const Scope& scope, WithScope* with) {
+  Columns columns;
+  for (const TreeNode* target : kids(list)) {
+    const TreeNode* value = kid(target, 0);
+    if (is_star(value)) {
+      expand_star(value, scope, columns);
+      continue;
+    }
+    walk(value, &scope, with);
+    const auto name = output_name(target);
+    if (name.empty()) columns.complete = false;
+    columns.list.push_back({name, output_term(value, scope)});
+  }
+  return columns;
+}
+
+QueryWalker::Output QueryWalker::leaf(const TreeNode* node, const Outer& outer) {
+  Level level;
+  level.parent = level_;
+  level_ = &level;
+  Scope scope;
+  scope.parent = outer.scope;
+  const std::size_t first_table = findings_.tables.size();
+  Outer from = outer;
+  if (outer.implied != nullptr && !plain_for_exists(node)) from.implied = nullptr;
+  Targets entries;
+  from_list(kid(node, TREE_SELECT_FROM), scope, from, entries);
+  if (from.implied != nullptr) {
+    for (std::size_t i = 0; i < from.implied->size(); ++i) {
+      if ((*from.implied)[i]) include(entries, static_cast<int>(i));
+    }
+  }
+  condition(kid(node, TREE_SELECT_WHERE), Here{&scope, outer.with, entries});
+  Output output;
+  output.columns = targets(kid(node, TREE_SELECT_TARGETS), scope, outer.with);
+  // GROUP BY and ORDER BY may name output columns, which are not to be taken for unknown ones.
+  Scope with_outputs = scope;
+  NamespaceItem item;
+  item.names_visible = false;
+  for (const auto& column : output.columns.list) {
+    if (!column.name.empty()) item.columns.list.push_back({column.name, -1});
+  }
+  with_outputs.items.push_back(item);
+  for (const int part : {TREE_SELECT_GROUP, TREE_SELECT_DISTINCT_ON, TREE_SELECT_SORT}) {
+    walk_all(kid(node, static_cast<std::uint32_t>(part)), &with_outputs, outer.with);
+  }
+  walk(kid(node, TREE_SELECT_HAVING), &scope, outer.with);
+  walk_all(kid(node, TREE_SELECT_WINDOWS), &scope, outer.with);
+  walk(kid(node, TREE_SELECT_OFFSET), &scope, outer.with);
+  walk(kid(node, TREE_SELECT_LIMIT), &scope, outer.with);
+  if (kid(node, TREE_SELECT_DISTINCT_ON) != nullptr) findings_.order_dependent = true;
+  if (kid(node, TREE_SELECT_LOCKING) != nullptr) locking(kid(node, TREE_SELECT_LOCKING), scope, first_table);
+  if (kid(node, TREE_SELECT_INTO) != nullptr) {
+    findings_.unproven();
+    findings_.refuse(unsupported("SELECT INTO is not supported with several shards",
+                                 "Create the table first, then INSERT into it."));
+  }
+  output.transparent = transparency(node, output.columns, scope, level);
+  level_ = level.parent;
+  return output;
+}
+
+std::vector<bool> QueryWalker::transparency(const TreeNode* node, const Columns& columns, const Scope& scope,
+                                            const Level& level) {
+  std::vector<bool> out(columns.list.size(), false);
+  if (level.has_window || kid(node, TREE_SELECT_DISTINCT_ON) != nullptr) return out;
+  const TreeNode* group = kid(node, TREE_SELECT_GROUP);
+  if (group == nullptr) {
+    // Without GROUP BY an aggregate makes one row of whatever remains, also of nothing.
+    const bool one_row = level.has_aggregate || kid(node, TREE_SELECT_HAVING) != nullptr;
+    std::fill(out.begin(), out.end(), !one_row);
+    return out;
+  }
+  std::vector<int> grouped;
+  for (const TreeNode* item : kids(group)) {
+    if (is(item, TREE_GROUPING_SET)) return out;
+    if (is(item, TREE_COLUMN)) {
+      grouped.push_back(column_term(item, &scope));
+      if (item->count > 1 || resolve_column(item, &scope).found) continue;
+      for (const auto& column : columns.list) {  // the name of an output column
+        if (column.name == text_of(kid(item, 0))) grouped.push_back(column.term);
+      }
+    }
+    if (is(item, TREE_CONST) && item->op == TREE_CONST_INT) {
+      slots_.read(item);  // a position in the select list
+      const auto position = static_cast<std::size_t>(item->number) - 1;
+      if (position < columns.list.size() && columns.complete) grouped.push_back(columns.list[position].term);
+    }
+  }
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const int term = columns.list[i].term;
+    out[i] = term >= 0 && std::find(grouped.begin(), grouped.end(), term) != grouped.end();
+  }
+  return out;
+}
+
+bool QueryWalker::plain_for_exists(const TreeNode* node) const {
+  if (node->op != TREE_LEAF || kid(node, TREE_SELECT_GROUP) != nullptr || kid(node, TREE_SELECT_HAVING) != nullptr) {
+    return false;
+  }
+  for (const TreeNode* target : kids(kid(node, TREE_SELECT_TARGETS))) {
+    const TreeNode* value = kid(target, 0);
+    if (!is(value, TREE_CONST) && !is(value, TREE_COLUMN) && !is(value, TREE_PARAM)) return false;
+  }
+  return true;
+}
+
+void QueryWalker::locking(const TreeNode* node, const Scope& scope, std::size_t first_table) {
+  findings_.unproven();
+  for (const TreeNode* clause : kids(node)) {
+    if (clause->count == 0) {
+      for (std::size_t i = first_table; i < findings_.tables.size(); ++i) findings_.tables[i].locked = true;
+    }
+    for (const TreeNode* name : kids(clause)) {
+      for (const auto& item : scope.items) {
+        if (item.name == text_of(name)) lock_item(item, first_table);
+      }
+    }
+  }
+}
+
+void QueryWalker::lock_item(const NamespaceItem& item, std::size_t first_table) {
+  auto& tables = findings_.tables;
+  bool found = false;
+  for (std::size_t i = first_table; i < tables.size(); ++i) {
+    if (tables[i].entry == item.entry) tables[i].locked = found = true;
+  }
+  if (found) return;
+  // A subquery: its tables are not told apart, all count as locked.
+  for (std::size_t i = first_table; i < tables.size(); ++i) tables[i].locked = true;
+}
+
+QueryWalker::Output QueryWalker::values(const TreeNode* node, const Outer& outer) {
+  const TreeNode* rows = kid(node, TREE_SELECT_VALUES);
+  const std::size_t width = rows->count == 0 ? 0 : kids(kid(rows, 0)).size();
+  static constexpr std::string_view kNames[] = {"column1", "column2", "column3", "column4",
+                                                "column5", "column6", "column7", "column8"};
+  Output output;
+  std::vector<std::vector<KeySource>> sources(width);
+  std::vector<bool> readable(width, rows->count <= kMaxPinnedRows);
+  for (const TreeNode* row : kids(rows)) {
+    for (std::uint32_t i = 0; i < row->count; ++i) {
+      walk(kid(row, i), outer.scope, outer.with);
+      if (i >= width || !readable[i]) continue;
+      const auto source = keys_.value(kid(row, i));
+      readable[i] = source.has_value();
+      if (source && source->kind != KeySource::Kind::kNull) sources[i].push_back(*source);
+    }
+  }
+  for (std::size_t i = 0; i < width; ++i) {
+    int term = -1;
+    Oid type = 0;
+    if (readable[i] && !sources[i].empty()) {
+      type = KeyReader::own_type(sources[i].front());
+      for (const auto& source : sources[i]) {
+        if (KeyReader::own_type(source) != type) type = 0;
+      }
+    }
+    if (const auto family = key_family(type)) {
+      term = facts_.add_term(-1, type);
+      facts_.pin(term, ValueSet{*family, type, std::move(sources[i])});
+    }
+    output.columns.list.push_back({i < std::size(kNames) ? kNames[i] : std::string_view(), term});
+  }
+  output.columns.complete = width <= std::size(kNames);
+  output.transparent.assign(width, true);
+  walk_all(kid(node, TREE_SELECT_SORT), nullptr, nullptr);
+  walk(kid(node, TREE_SELECT_OFFSET), outer.scope, outer.with);
+  walk(kid(node, TREE_SELECT_LIMIT), outer.scope, outer.with);
+  return output;
+}
+
+QueryWalker::Output QueryWalker::set_operation(const TreeNode* node, const Outer& outer) {
+  // A UNION of many is one long left spine: walked in a loop, not by recursion.
+  std::vector<const TreeNode*> spine;
+  const TreeNode* at = node;
+  const auto bare = [](const TreeNode* query) {
+    return kid(query, TREE_SELECT_WITH) == nullptr && kid(query, TREE_SELECT_SORT) == nullptr &&
+           kid(query, TREE_SELECT_LIMIT) == nullptr && kid(query, TREE_SELECT_OFFSET) == nullptr &&
+           kid(query, TREE_SELECT_LOCKING) == nullptr;
+  };
+  while (at->op != TREE_LEAF && (at == node || bare(at))) {
+    spine.push_back(at);
+    at = kid(at, TREE_SELECT_LEFT);
+  }
+  const Outer branch{outer.scope, outer.with, nullptr};
+  Output output = query(at, branch);
+  for (auto step = spine.rbegin(); step != spine.rend(); ++step) {
+    output = combine(*step, std::move(output), query(kid(*step, TREE_SELECT_RIGHT), branch));
+  }
+  Scope scope;
+  scope.parent = outer.scope;
+  NamespaceItem item;
+  item.columns = output.columns;
+  scope.items.push_back(item);
+  walk_all(kid(node, TREE_SELECT_SORT), &scope, outer.with);
+  walk(kid(node, TREE_SELECT_OFFSET), &scope, outer.with);
+  walk(kid(node, TREE_SELECT_LIMIT), &scope, outer.with);
+  if (kid(node, TREE_SELECT_LOCKING) != nullptr) findings_.unproven();
+  return output;
+}
+
+QueryWalker::Output QueryWalker::combine(const TreeNode* node, Output left, Output right) {
+  Output output;
+  const bool known = left.columns.complete && right.columns.complete;
+  output.columns.complete = left.columns.complete;
+  for (std::size_t i = 0; i < left.columns.list.size(); ++i) {
+    const int l = left.columns.list[i].term;
+    const int r = known && i < right.columns.list.size() ? right.columns.list[i].term : -1;
+    const bool transparent = known && i < left.transparent.size() && left.transparent[i] &&
+                             i < right.transparent.size() && right.transparent[i];
+    int term = -1;
+    if (l >= 0 && r >= 0 && same_family(l, r)) {
+      term = facts_.add_term(-1, facts_.type(l));
+      if (node->op == TREE_UNION) {
+        facts_.join({l, r}, term);
+      } else {
+        facts_.flow(l, term);
+        if (node->op == TREE_INTERSECT) facts_.flow(r, term);
+      }
+      if (transparent) {
+        facts_.flow(term, l);
+        facts_.flow(term, r);
+      }
+    }
+    output.columns.list.push_back({left.columns.list[i].name, term});
+    output.transparent.push_back(transparent && term >= 0);
+  }
+  return output;
+}
+
+}  // namespace howdah::sharding::sql

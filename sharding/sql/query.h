@@ -1,0 +1,169 @@
+// Walks SELECT, INSERT, UPDATE, DELETE and MERGE: resolves names, gathers Facts and Findings. One object per statement.
+//
+// query.cc      query levels: WITH, set operations, target lists
+// from.cc       FROM items and joins
+// expression.cc what expressions call and contain
+// condition.cc  facts out of WHERE and ON
+// write.cc      the writing statements
+#pragma once
+
+#include <map>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "sharding/sql/constants.h"
+#include "sharding/sql/facts.h"
+#include "sharding/sql/findings.h"
+#include "sharding/sql/scope.h"
+
+namespace howdah::sharding::sql {
+
+class QueryWalker {
+ public:
+  QueryWalker(const AnalyzeContext& context, SlotUse& slots, std::span<const Oid> param_types);
+
+  // A SELECT, INSERT, UPDATE, DELETE or MERGE at the top level of a statement.
+  void statement(const TreeNode* node);
+  // An expression that stands alone: arguments of CALL and EXECUTE.
+  void expression(const TreeNode* node);
+
+  Findings& findings() { return findings_; }
+  // The facts, solved; after the last statement() or expression().
+  const Facts& solved();
+  // Marks parameter sources whose type only the server knows: see KeySource::needs_type.
+  void mark_params(std::vector<KeySource>& sources, Oid column_type) const;
+  // Does a string literal hold a word that date and time types read as the current time? Makes all of them guards.
+  bool has_clock_words();
+  bool too_complex() const { return too_complex_; }
+
+ private:
+  // The outside of a query level.
+  struct Outer {
+    const Scope* scope = nullptr;        // whose columns it may refer to
+    WithScope* with = nullptr;
+    const Targets* implied = nullptr;    // entries further out that its conditions restrict as well (EXISTS, IN)
+  };
+  // What a query gives to the outside.
+  struct Output {
+    Columns columns;
+    std::vector<bool> transparent;       // by column: a condition on it may be pushed into the query
+  };
+  // The level being walked.
+  struct Level {
+    bool has_window = false;
+    bool has_aggregate = false;
+    Level* parent = nullptr;
+  };
+
+  // query.cc
+  Output query(const TreeNode* node, const Outer& outer);
+  Output any_query(const TreeNode* node, const Outer& outer);
+  Output leaf(const TreeNode* node, const Outer& outer);
+  Output values(const TreeNode* node, const Outer& outer);
+  Output set_operation(const TreeNode* node, const Outer& outer);
+  Output combine(const TreeNode* node, Output left, Output right);
+  void with_clause(const TreeNode* with, const Scope* scope, WithScope& out);
+  void name_outputs(const TreeNode* names, Columns& columns);
+  Columns targets(const TreeNode* list, const Scope& scope, WithScope* with);
+  int output_term(const TreeNode* expression, const Scope& scope);
+  std::vector<bool> transparency(const TreeNode* node, const Columns& columns, const Scope& scope, const Level& level);
+  void locking(const TreeNode* node, const Scope& scope, std::size_t first_table);
+  void lock_item(const NamespaceItem& item, std::size_t first_table);
+  bool plain_for_exists(const TreeNode* node) const;
+
+  // from.cc
+  void from_list(const TreeNode* list, Scope& scope, const Outer& outer, Targets& entries);
+  void from_item(const TreeNode* node, Scope& scope, const Outer& outer, bool inner_path, Targets& entries);
+  void join(const TreeNode* node, Scope& scope, const Outer& outer, bool inner_path, Targets& entries);
+  void join_using(const TreeNode* node, Scope& scope, std::size_t left, std::size_t right, const Targets& restricts,
+                  std::vector<ScopeColumn>& merged, bool& complete);
+  void range_var(const TreeNode* node, Scope& scope, WithScope* with, Targets& entries);
+  void subselect(const TreeNode* node, Scope& scope, const Outer& outer, Targets& entries);
+  void range_function(const TreeNode* node, Scope& scope, const Outer& outer, Targets& entries);
+  NamespaceItem relation_item(const TreeNode* node, bool written);
+  void note_relation(const schema::Relation* relation, const TreeNode* node, bool written, NamespaceItem& item);
+  void note_unknown(const TreeNode* node);
+  void note_table(const schema::Relation& relation, bool written, NamespaceItem& item);
+  const schema::Relation* find_relation(const TreeNode* node) const;
+  void offer(const TreeNode* alias, NamespaceItem item, Scope& scope);
+  int new_entry() { return entries_++; }
+  Columns entry_columns(int entry, const Output& output);
+
+  // expression.cc
+  void walk(const TreeNode* node, const Scope* scope, WithScope* with);
+  void walk_all(const TreeNode* list, const Scope* scope, WithScope* with);
+  void call(const TreeNode* node, const Scope* scope);
+  void note_aggregate(const TreeNode* node, const Scope* scope);
+  void apply_trait(const TreeNode* node, std::string_view name);
+  void check_operator(const TreeNode* node);
+  void check_cast(const TreeNode* node);
+
+  // condition.cc
+  struct Here {                          // where a condition stands
+    const Scope* scope;
+    WithScope* with;
+    const Targets& restricts;            // the entries that it restricts
+  };
+  struct TermValues {
+    int term = -1;
+    ValueSet values;
+  };
+  void condition(const TreeNode* node, const Here& here);
+  void equality(const TreeNode* left, const TreeNode* right, const Here& here);
+  void sublink_condition(const TreeNode* node, const Here& here);
+  bool plain_operator(const TreeNode* node, std::string_view name) const;
+  std::vector<TermValues> pins_of(const TreeNode* node, const Scope* scope);
+  void pins_of_equality(const TreeNode* left, const TreeNode* right, const Scope* scope, std::vector<TermValues>& out);
+  void pins_of_list(const TreeNode* node, const Scope* scope, std::vector<TermValues>& out);
+  void pins_of_or(const TreeNode* node, const Scope* scope, std::vector<TermValues>& out);
+  void add_pin(int term, std::vector<KeySource> sources, std::vector<TermValues>& out);
+  int column_term(const TreeNode* node, const Scope* scope) const;
+  bool same_family(int a, int b) const;
+
+  // write.cc
+  Output insert(const TreeNode* node, const Outer& outer);
+  Output update(const TreeNode* node, const Outer& outer);
+  Output delete_from(const TreeNode* node, const Outer& outer);
+  Output merge(const TreeNode* node, const Outer& outer);
+  // The table that is written: its index in Findings::tables, or kNoUse when it has no rule of its own.
+  static constexpr std::size_t kNoUse = static_cast<std::size_t>(-1);
+  std::size_t target(const TreeNode* node, Scope& scope, Targets& entries);
+  void inserted_rows(const TreeNode* columns, const TreeNode* source, std::size_t use, const Outer& outer);
+  void inserted_values(const TreeNode* rows, std::size_t key, std::size_t use);
+  bool inserted_constant(const TreeNode* value, const TableUse& table, InsertedKey& out);
+  void inserted_term(int term, std::size_t use);
+  int key_position(const TreeNode* columns, const TableUse& use) const;
+  void check_defaults(const TreeNode* columns, const TreeNode* rows, const TableUse& use);
+  void check_conflict(const TreeNode* conflict, const TableUse& use);
+  void check_assignments(const TreeNode* list, const TableUse& use);
+  const TableUse* table_use(std::size_t use) const {
+    return use < findings_.tables.size() ? &findings_.tables[use] : nullptr;
+  }
+  Output returning(const TreeNode* list, const Scope& scope, WithScope* with);
+
+  const AnalyzeContext& context_;
+  SlotUse& slots_;
+  bool builtin_names_first_;             // pg_catalog is searched before all schemas of users
+  KeyReader keys_;
+  Facts facts_;
+  Findings findings_;
+  int entries_ = 0;
+  int query_depth_ = 0;
+  bool too_complex_ = false;
+  Level* level_ = nullptr;
+  struct BackFlow {                      // from a reference to a WITH query, valid if it is the only one
+    const WithQuery* query;
+    std::vector<std::pair<int, int>> terms;
+  };
+  std::vector<BackFlow> back_flows_;
+  std::deque<WithScope> with_scopes_;    // live until solved()
+  std::vector<const TreeNode*> strings_;  // all string literals in expressions
+  std::map<std::uint32_t, int> param_uses_;
+  std::map<std::pair<std::uint32_t, Oid>, int> typed_params_;
+};
+
+// Columns that every table has; they are no columns of the catalog's list.
+bool is_system_column(std::string_view name);
+
+}  // namespace howdah::sharding::sql

@@ -1,0 +1,300 @@
+#include "sharding/sql/statement.h"
+
+#include "sharding/sql/placement.h"
+#include "sharding/sql/query.h"
+#include "sharding/sql/scan.h"
+
+namespace howdah::sharding::sql {
+
+namespace {
+
+Verb query_verb(const TreeNode* node) {
+  switch (node->kind) {
+    case TREE_INSERT: return Verb::kInsert;
+    case TREE_UPDATE: return Verb::kUpdate;
+    case TREE_DELETE: return Verb::kDelete;
+    case TREE_MERGE: return Verb::kMerge;
+    default: return Verb::kSelect;
+  }
+}
+
+const TreeNode* leftmost(const TreeNode* select) {
+  while (is(select, TREE_SELECT) && select->op != TREE_LEAF) select = kid(select, TREE_SELECT_LEFT);
+  return select;
+}
+
+bool returns_rows(const TreeNode* node) {
+  switch (node->kind) {
+    case TREE_INSERT: return kid(node, TREE_INSERT_RETURNING) != nullptr;
+    case TREE_UPDATE: return kid(node, TREE_UPDATE_RETURNING) != nullptr;
+    case TREE_DELETE: return kid(node, TREE_DELETE_RETURNING) != nullptr;
+    case TREE_MERGE: return false;
+    default: return true;
+  }
+}
+
+void plan_query(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  plan.verb = query_verb(node);
+  plan.returns_rows = returns_rows(node);
+  QueryWalker walker(input.context, input.slots, input.param_types);
+  walker.statement(node);
+  input.too_complex = input.too_complex || walker.too_complex();
+  place(walker, input.context, node->kind == TREE_SELECT, plan);
+  const TreeNode* into = is(node, TREE_SELECT) ? kid(leftmost(node), TREE_SELECT_INTO) : nullptr;
+  if (into == nullptr) return;
+  plan.verb = Verb::kDdl;
+  plan.changes_catalog = true;
+  plan.returns_rows = false;
+  if (kid(into, 0) != nullptr && kid(into, 0)->number == 't') {
+    plan.pin = PinReason::kTemporaryTable;
+    plan.notifies = true;
+  }
+}
+
+bool option_is_on(const TreeNode* option) {
+  const TreeNode* value = kid(option, 0);
+  if (value == nullptr) return true;
+  if (value->op == TREE_CONST_INT || value->op == TREE_CONST_BOOL) return value->number != 0;
+  std::string text(text_of(value));
+  for (char& c : text) c = lower_ascii(c);
+  return text != "false" && text != "off" && text != "0";
+}
+
+// EXPLAIN [ANALYZE] [VERBOSE] statement, EXPLAIN (options) statement, PREPARE name [(types)] AS statement.
+void find_inner(StatementInput& input, StatementPlan& plan) {
+  Scanner scanner(input.sql.substr(0, plan.end), input.context.lexer, plan.begin);
+  const bool prepare = plan.verb == Verb::kPrepare;
+  scanner.next();
+  if (prepare) scanner.next();
+  int depth = 0;
+  for (;;) {
+    const Token token = scanner.next();
+    if (token.kind == TokenKind::kEnd || token.kind == TokenKind::kBad) return;
+    std::string word(input.sql.substr(token.begin, token.end - token.begin));
+    for (char& c : word) c = lower_ascii(c);
+    if (word == "(" && token.kind == TokenKind::kSymbol) {
+      // EXPLAIN (SELECT 1) is a statement in parentheses: only names of options may follow the first one.
+      if (depth == 0 && !prepare) {
+        Scanner ahead = scanner;
+        Token first = ahead.next();
+        std::string name(input.sql.substr(first.begin, first.end - first.begin));
+        for (char& c : name) c = lower_ascii(c);
+        if (name == "select" || name == "with" || name == "values" || name == "table" || name == "(") {
+          plan.inner_begin = token.begin;
+          break;
+        }
+      }
+      ++depth;
+      continue;
+    }
+    if (depth > 0) {
+      if (word == ")") --depth;
+      continue;
+    }
+    if (prepare) {
+      if (word != "as") continue;
+      plan.inner_begin = scanner.next().begin;
+      break;
+    }
+    if (word == "analyze" || word == "analyse" || word == "verbose") continue;
+    plan.inner_begin = token.begin;
+    break;
+  }
+  plan.inner_end = plan.end;
+}
+
+void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  bool analyze = false;
+  for (std::uint32_t i = 1; i < node->count; ++i) {
+    const TreeNode* option = kid(node, i);
+    if (text_of(option) == "analyze") analyze = option_is_on(option);
+    if (text_of(option) == "howdah") plan.explain_howdah = option_is_on(option);
+  }
+  plan_statement(input, kid(node, 0), plan);
+  plan.verb = Verb::kExplain;
+  plan.returns_rows = true;
+  plan.read_only = false;
+  find_inner(input, plan);
+  if (analyze) return;
+  plan.writes = plan.notifies = plan.changes_catalog = false;
+  plan.pin = PinReason::kNone;
+}
+
+void plan_declare(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  plan_statement(input, kid(node, 0), plan);
+  plan.verb = Verb::kDeclareCursor;
+  plan.name = text_of(node);
+  plan.returns_rows = false;
+  plan.read_only = false;
+  if (!has(node, TREE_FLAG_IS)) return;
+  plan.pin = PinReason::kHoldCursor;
+  plan.notifies = true;
+}
+
+void plan_prepare(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  plan.verb = Verb::kPrepare;
+  plan.name = text_of(node);
+  plan.writes = false;
+  plan.where = Where::kHome;
+  find_inner(input, plan);
+  if (input.context.sharded()) {
+    refuse(plan, unsupported("PREPARE is not supported with several shards",
+                             "Use the prepared statements of your driver."));
+  }
+}
+
+void plan_execute(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  plan.verb = Verb::kExecute;
+  plan.name = text_of(node);
+  plan.returns_rows = true;
+  plan.where = Where::kHome;
+  if (input.context.sharded()) {
+    refuse(plan, unsupported("EXECUTE is not supported with several shards",
+                             "Use the prepared statements of your driver."));
+  }
+}
+
+void plan_copy(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  const bool from = has(node, TREE_FLAG_IS);
+  const bool stream = node->text == nullptr && !has(node, TREE_FLAG_ALL);
+  const TreeNode* query = kid(node, 1);
+  if (query != nullptr) {
+    plan_statement(input, query, plan);
+    plan.read_only = false;
+  } else {
+    plan.where = Where::kHome;
+    plan.writes = from;
+    const NamedTable table = find_table(input.context, kid(node, 0));
+    if (input.context.sharded()) {
+      const bool catalog = table.relation != nullptr && table.relation->schema == "pg_catalog";
+      if (catalog || (table.relation == nullptr && table.rule == nullptr)) {
+        plan.where = Where::kCanonical;
+      } else if (table.rule == nullptr) {
+        refuse(plan, unsupported("table " + table.shown() + " has no sharding rule",
+                                 "Add sharding.tables." + table.shown() + " to the configuration."));
+      } else if (table.rule->kind == TableRuleKind::kLocal) {
+        plan.where = Where::kShard;
+        plan.shard = table.rule->shard;
+      } else if (table.rule->kind == TableRuleKind::kReference && !from) {
+        plan.where = Where::kAnyShard;
+      } else {
+        refuse(plan, unsupported("COPY " + std::string(from ? "FROM" : "TO") + " is not supported for table " +
+                                     table.shown() + " with several shards",
+                                 from ? "Use INSERT." : "COPY a query that names one value of the sharding key."));
+      }
+    }
+  }
+  plan.returns_rows = false;
+  plan.verb = !stream ? Verb::kOther : from ? Verb::kCopyIn : Verb::kCopyOut;
+  if (!stream) {
+    plan.writes = true;
+    if (input.context.sharded() && plan.where != Where::kRefused) {
+      refuse(plan, unsupported("COPY with a file or program of the server is not supported with several shards",
+                               "Use COPY ... FROM STDIN or TO STDOUT."));
+    }
+  }
+}
+
+// Procedures and blocks may do anything.
+void plan_user_code(StatementInput& input, Verb verb, StatementPlan& plan) {
+  plan.verb = verb;
+  plan.where = Where::kHome;
+  plan.pin = PinReason::kUserCode;
+  plan.returns_rows = verb == Verb::kCall;
+  plan.changes_catalog = true;
+  if (!input.context.sharded()) return;
+  refuse(plan, unsupported(std::string(verb == Verb::kCall ? "CALL" : "DO") + " is not supported with several shards",
+                           "Send the statements themselves.", "What it reads and writes cannot be proven."));
+}
+
+}  // namespace
+
+std::string constant_text(const TreeNode* constant) {
+  if (is(constant, TREE_CONST) && (constant->op == TREE_CONST_INT || constant->op == TREE_CONST_BOOL)) {
+    return std::to_string(constant->number);
+  }
+  return std::string(text_of(constant));
+}
+
+NamedTable find_table(const AnalyzeContext& context, const TreeNode* range_var) {
+  NamedTable out;
+  if (range_var == nullptr) return out;
+  out.name = text_of(range_var);
+  out.schema = qualifier_of(range_var);
+  if (context.catalog != nullptr) {
+    out.relation = context.catalog->relation(qualifier_of(range_var), text_of(range_var), context.search_path);
+  }
+  if (out.relation != nullptr) {
+    const auto& root = context.catalog->root_of(*out.relation);
+    out.schema = root.schema;
+    out.name = root.name;
+  } else if (out.schema.empty()) {
+    out.schema = context.search_path.empty() ? "public" : context.search_path.front();
+  }
+  if (context.rules != nullptr) out.rule = context.rules->find(out.schema, out.name);
+  return out;
+}
+
+void place_on_tables(const StatementInput& input, const TreeNode* relations, StatementPlan& plan) {
+  plan.where = Where::kHome;
+  if (!input.context.sharded()) return;
+  const TableRule* local = nullptr;
+  bool everywhere = false;
+  for (const TreeNode* relation : kids(relations)) {
+    if (!is(relation, TREE_RANGE_VAR)) continue;
+    const NamedTable table = find_table(input.context, relation);
+    if (table.rule == nullptr) {
+      if (table.relation != nullptr && table.relation->schema != "pg_catalog") {
+        return refuse(plan, unsupported("table " + table.shown() + " has no sharding rule",
+                                        "Add sharding.tables." + table.shown() + " to the configuration."));
+      }
+      continue;
+    }
+    if (table.rule->kind != TableRuleKind::kLocal) {
+      everywhere = true;
+      continue;
+    }
+    if (local != nullptr && local->shard != table.rule->shard) {
+      return refuse(plan, unsupported("the tables live on different shards", "Name one table per statement."));
+    }
+    local = table.rule;
+  }
+  if (everywhere && local != nullptr) {
+    return refuse(plan, unsupported("local tables cannot be combined with tables of other shards",
+                                    "Name the local tables in a statement of their own."));
+  }
+  plan.where = everywhere ? Where::kAllShards : local != nullptr ? Where::kShard : Where::kCanonical;
+  if (local != nullptr) plan.shard = local->shard;
+}
+
+void plan_statement(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  if (node == nullptr) return;
+  if (node->kind != TREE_UTILITY) {
+    if (node->kind == TREE_UNKNOWN) {
+      plan.verb = Verb::kOther;
+      plan.where = Where::kHome;
+      if (input.context.sharded()) refuse(plan, unsupported("this statement is not supported with several shards"));
+      return;
+    }
+    return plan_query(input, node, plan);
+  }
+  switch (node->op) {
+    case TREE_U_EXPLAIN: return plan_explain(input, node, plan);
+    case TREE_U_DECLARE: return plan_declare(input, node, plan);
+    case TREE_U_PREPARE: return plan_prepare(input, node, plan);
+    case TREE_U_EXECUTE: return plan_execute(input, node, plan);
+    case TREE_U_COPY: return plan_copy(input, node, plan);
+    case TREE_U_CALL: return plan_user_code(input, Verb::kCall, plan);
+    case TREE_U_DO: return plan_user_code(input, Verb::kDo, plan);
+    case TREE_U_LOCK:
+      plan.verb = Verb::kLock;
+      return place_on_tables(input, node, plan);
+    case TREE_U_TRUNCATE:
+      plan.verb = Verb::kTruncate;
+      return place_on_tables(input, node, plan);
+    default:
+      if (!plan_session(input, node, plan)) plan_ddl(input, node, plan);
+  }
+}
+
+}  // namespace howdah::sharding::sql
