@@ -9,8 +9,8 @@ namespace howdah::sharding {
 
 namespace {
 
-// Bob Jenkins' lookup3 (http://burtleburtle.net/bob/hash/doobs.html), with PostgreSQL's start value and its choice of
-// which two of the three state words become the 64-bit result.
+// Bob Jenkins' lookup3 (http://burtleburtle.net/bob/hash/doobs.html), with PostgreSQL's start value and its
+// choice of which two of the three state words become the 64-bit result.
 struct Lookup3 {
   std::uint32_t a;
   std::uint32_t b;
@@ -95,9 +95,13 @@ std::uint64_t hash_integer(std::int64_t key) {
   return hash_word(low ^ (key >= 0 ? high : ~high));
 }
 
-std::uint64_t hash_uuid(const std::array<std::uint8_t, 16>& key) { return hash_bytes(view(key)); }
+std::uint64_t hash_uuid(const std::array<std::uint8_t, 16>& key) {
+  return hash_bytes(view(key));
+}
 
-std::uint64_t hash_text(Bytes key) { return hash_bytes(key); }
+std::uint64_t hash_text(Bytes key) {
+  return hash_bytes(key);
+}
 
 std::uint64_t xxh64_integer(std::int64_t key) {
   char bytes[8];
@@ -105,8 +109,12 @@ std::uint64_t xxh64_integer(std::int64_t key) {
   return XXH64(bytes, sizeof bytes, 0);
 }
 
-std::uint64_t xxh64_uuid(const std::array<std::uint8_t, 16>& key) { return XXH64(key.data(), key.size(), 0); }
+std::uint64_t xxh64_uuid(const std::array<std::uint8_t, 16>& key) {
+  return XXH64(key.data(), key.size(), 0);
+}
 
-std::uint64_t xxh64_text(Bytes key) { return XXH64(key.data(), key.size(), 0); }
+std::uint64_t xxh64_text(Bytes key) {
+  return XXH64(key.data(), key.size(), 0);
+}
 
 }  // namespace howdah::sharding

@@ -14,10 +14,11 @@ ShardMap ShardMap::initial(std::uint32_t buckets, std::uint16_t shards, HashKind
   return {std::move(owner), shards, hash, Epoch(1)};
 }
 
-Result<ShardMap> ShardMap::from(std::vector<ShardId> owner, std::uint16_t shards, HashKind hash, Epoch epoch) {
+Result<ShardMap> ShardMap::from(std::vector<ShardId> owner, std::uint16_t shards, HashKind hash,
+                                Epoch epoch) {
   if (!std::has_single_bit(owner.size())) {
-    return make_error(ErrorCode::kConfig,
-                      "the shard map has " + std::to_string(owner.size()) + " buckets, which is no power of two");
+    return make_error(ErrorCode::kConfig, "the shard map has " + std::to_string(owner.size()) +
+                                              " buckets, which is no power of two");
   }
   for (std::size_t bucket = 0; bucket < owner.size(); ++bucket) {
     if (owner[bucket].value() >= shards) {

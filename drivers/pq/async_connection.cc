@@ -47,7 +47,8 @@ void AsyncConnection::stop() {
 
 // False when the link was closed meanwhile.
 asio::awaitable<bool> AsyncConnection::wait(Want want) {
-  auto kind = want == Want::kWrite ? asio::posix::descriptor_base::wait_write : asio::posix::descriptor_base::wait_read;
+  auto kind = want == Want::kWrite ? asio::posix::descriptor_base::wait_write
+                                   : asio::posix::descriptor_base::wait_read;
   auto [ec] = co_await descriptor_.async_wait(kind, kAwait);
   co_return !ec && link_.socket() >= 0;
 }
@@ -55,7 +56,8 @@ asio::awaitable<bool> AsyncConnection::wait(Want want) {
 // libpq would look the host up in this thread; so we do it and hand over the first address.
 asio::awaitable<void> AsyncConnection::resolve(ConnectParams& params) {
   auto* host = find(params, "host");
-  if (host == nullptr || host->empty() || host->front() == '/' || find(params, "hostaddr") != nullptr) co_return;
+  if (host == nullptr || host->empty() || host->front() == '/' || find(params, "hostaddr") != nullptr)
+    co_return;
   boost::system::error_code numeric;
   asio::ip::make_address(*host, numeric);
   if (!numeric) co_return;
@@ -107,7 +109,8 @@ AsyncConnection::Task<PgResult> AsyncConnection::exec(std::string sql, Params pa
   co_return answer;
 }
 
-AsyncConnection::Task<PgResult> AsyncConnection::prepare(std::string name, std::string sql, SteadyTime deadline) {
+AsyncConnection::Task<PgResult> AsyncConnection::prepare(std::string name, std::string sql,
+                                                         SteadyTime deadline) {
   if (!link_.send_prepare(name, sql)) co_return link_.error();
   auto answer = co_await finish(deadline);
   co_return answer;

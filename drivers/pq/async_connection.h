@@ -1,4 +1,5 @@
-// A connection for coroutines on an io_context: the same exchanges as Connection, without a thread that waits.
+// A connection for coroutines on an io_context: the same exchanges as Connection, without a thread that
+// waits.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -14,8 +15,8 @@
 
 namespace howdah::pq {
 
-// Owned by the io_context's thread; must outlive every coroutine it answered. One exchange at a time. No exception
-// comes out of the coroutines. Host names are resolved off the thread.
+// Owned by the io_context's thread; must outlive every coroutine it answered. One exchange at a time. No
+// exception comes out of the coroutines. Host names are resolved off the thread.
 class AsyncConnection {
  public:
   explicit AsyncConnection(boost::asio::io_context& io) : descriptor_(io), timer_(io), resolver_(io) {}
@@ -52,8 +53,8 @@ class AsyncConnection {
   boost::asio::posix::stream_descriptor descriptor_;  // borrows the link's socket while connected
   boost::asio::steady_timer timer_;
   boost::asio::ip::tcp::resolver resolver_;
-  // Dates the timer. Shared with its handlers: an expiry that was already queued must neither end a later exchange nor
-  // touch a connection that is gone.
+  // Dates the timer. Shared with its handlers: an expiry that was already queued must neither end a later
+  // exchange nor touch a connection that is gone.
   std::shared_ptr<std::uint64_t> exchange_ = std::make_shared<std::uint64_t>(0);
   bool stopped_ = false;
 };

@@ -12,10 +12,13 @@ namespace howdah::pq {
 
 class StopSignal;
 
-inline SteadyTime within(milliseconds time) { return std::chrono::steady_clock::now() + time; }
+inline SteadyTime within(milliseconds time) {
+  return std::chrono::steady_clock::now() + time;
+}
 
-// One thread at a time. No call waits beyond its deadline or a stop request, except that connecting to a host name
-// waits for the system's resolver. After a timeout, a stop or a lost connection every call answers that error.
+// One thread at a time. No call waits beyond its deadline or a stop request, except that connecting to a host
+// name waits for the system's resolver. After a timeout, a stop or a lost connection every call answers that
+// error.
 class Connection {
  public:
   // `stop` may be null; it must outlive the connection.

@@ -51,10 +51,14 @@ Want Link::start(const ConnectParams& params) {
 
 Want Link::step_connect() {
   switch (PQconnectPoll(connection_.get())) {
-    case PGRES_POLLING_READING: return Want::kRead;
-    case PGRES_POLLING_WRITING: return Want::kWrite;
-    case PGRES_POLLING_OK: break;
-    default: return fail();
+    case PGRES_POLLING_READING:
+      return Want::kRead;
+    case PGRES_POLLING_WRITING:
+      return Want::kWrite;
+    case PGRES_POLLING_OK:
+      break;
+    default:
+      return fail();
   }
   if (PQsetnonblocking(connection_.get(), 1) != 0) return fail();
   ready_ = true;
@@ -85,8 +89,8 @@ bool Link::send_prepare(const std::string& name, const std::string& sql) {
 bool Link::send_prepared(const std::string& name, const Params& params) {
   if (!is_open()) return false;
   auto values = pointers(params);
-  return begin(PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()), values.data(),
-                                   nullptr, nullptr, 0));
+  return begin(PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()),
+                                   values.data(), nullptr, nullptr, 0));
 }
 
 Want Link::step() {
@@ -125,7 +129,8 @@ Answer<PgResult> Link::take() {
 }
 
 Want Link::fail() {
-  // A server that ends a connection (57P01, 28P01) says so in an ErrorResponse first: that is the better reason.
+  // A server that ends a connection (57P01, 28P01) says so in an ErrorResponse first: that is the better
+  // reason.
   PgError reason{PgError::Kind::kConnection, {}, {}, {}, {}};
   if (refused_ && !answer_error_.sqlstate.empty()) reason = answer_error_;
   if (reason.message.empty()) {

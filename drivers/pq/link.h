@@ -1,5 +1,5 @@
-// One libpq connection driven step by step, without ever waiting: its owner waits for the socket between steps.
-// https://www.postgresql.org/docs/15/libpq-async.html
+// One libpq connection driven step by step, without ever waiting: its owner waits for the socket between
+// steps. https://www.postgresql.org/docs/15/libpq-async.html
 #pragma once
 
 #include <libpq-fe.h>
@@ -59,9 +59,9 @@ class Link {
 
   std::unique_ptr<PGconn, Finish> connection_;
   bool ready_ = false;
-  PgError error_;                    // why the link is closed
-  PGresult* rows_ = nullptr;         // of the exchange under way
-  bool refused_ = false;             // the exchange ended in answer_error_
+  PgError error_;             // why the link is closed
+  PGresult* rows_ = nullptr;  // of the exchange under way
+  bool refused_ = false;      // the exchange ended in answer_error_
   PgError answer_error_;
   std::vector<PgError> warnings_;
 };

@@ -30,9 +30,13 @@ void throw_exception_from_error(const PgError& error, const boost::source_locati
   throw std::runtime_error(error.message);
 }
 
-std::int64_t PgResult::integer(int row, int column) const { return parse_integer(get(row, column)); }
+std::int64_t PgResult::integer(int row, int column) const {
+  return parse_integer(get(row, column));
+}
 
-std::int64_t PgResult::affected() const { return parse_integer(PQcmdTuples(result_.get())); }
+std::int64_t PgResult::affected() const {
+  return parse_integer(PQcmdTuples(result_.get()));
+}
 
 Error to_error(const PgError& error, const std::string& what) {
   std::string detail = error.detail;

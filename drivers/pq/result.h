@@ -34,8 +34,9 @@ struct PgError {
 template <class T>
 using Answer = boost::system::result<T, PgError>;
 
-// As one of Howdah's errors: ZH001 kStaleMap, ZH002 kWrongServer, no server kServerUnavailable, else kInternal with the
-// server's SQLSTATE in the detail. `what` says what was being done, "shard s0: reading the map".
+// As one of Howdah's errors: ZH001 kStaleMap, ZH002 kWrongServer, no server kServerUnavailable, else
+// kInternal with the server's SQLSTATE in the detail. `what` says what was being done, "shard s0: reading the
+// map".
 Error to_error(const PgError& error, const std::string& what);
 
 // A parameter in text format; nullopt is NULL.
@@ -45,7 +46,8 @@ using Params = std::vector<Param>;
 // The rows of one statement in text format. Views live as long as the result.
 class PgResult {
  public:
-  PgResult(PGresult* result, std::vector<PgError> warnings) : result_(result), warnings_(std::move(warnings)) {}
+  PgResult(PGresult* result, std::vector<PgError> warnings)
+      : result_(result), warnings_(std::move(warnings)) {}
 
   int rows() const { return PQntuples(result_.get()); }
   int columns() const { return PQnfields(result_.get()); }

@@ -25,12 +25,14 @@ namespace {
 
 constexpr std::chrono::milliseconds kRetry{100};
 
-Error stopped() { return make_error(ErrorCode::kShuttingDown, "stopped during start-up"); }
+Error stopped() {
+  return make_error(ErrorCode::kShuttingDown, "stopped during start-up");
+}
 
 // Waiting does not help against these. libpq gives no SQLSTATE for a failed login.
 bool is_permanent(const std::string& message) {
-  for (const char* text : {"password authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry",
-                           "is not permitted to log in", "permission denied"}) {
+  for (const char* text : {"password authentication failed", "no password supplied", "does not exist",
+                           "no pg_hba.conf entry", "is not permitted to log in", "permission denied"}) {
     if (message.find(text) != std::string::npos) return true;
   }
   return false;
@@ -38,7 +40,8 @@ bool is_permanent(const std::string& message) {
 
 }  // namespace
 
-Bootstrap::Bootstrap(asio::io_context& io, std::string cluster, const config::Database& database, Settings settings)
+Bootstrap::Bootstrap(asio::io_context& io, std::string cluster, const config::Database& database,
+                     Settings settings)
     : cluster_(std::move(cluster)), database_(database), settings_(settings), timer_(io) {
   for (const auto& shard : database.shards) shards_.push_back(std::make_unique<Shard>(io, shard));
 }
@@ -51,7 +54,9 @@ void Bootstrap::stop() {
   for (auto& shard : shards_) shard->connection.stop();
 }
 
-SteadyTime Bootstrap::deadline() const { return std::chrono::steady_clock::now() + settings_.statement_timeout; }
+SteadyTime Bootstrap::deadline() const {
+  return std::chrono::steady_clock::now() + settings_.statement_timeout;
+}
 
 bool Bootstrap::needs_schema() const {
   if (shards_.size() > 1) return true;
@@ -81,7 +86,8 @@ asio::awaitable<Result<void>> Bootstrap::connect_all() {
       if (stopping_) co_return stopped();
       if (!connected) {
         if (is_permanent(shard->reason)) {
-          co_return make_error(ErrorCode::kConfig, describe(shard->config, shard->config.primary) + ": " + shard->reason,
+          co_return make_error(ErrorCode::kConfig,
+                               describe(shard->config, shard->config.primary) + ": " + shard->reason,
                                "check the control account and the server's address in the configuration");
         }
         all = false;
@@ -110,8 +116,8 @@ asio::awaitable<Result<void>> Bootstrap::connect_all() {
 
 asio::awaitable<bool> Bootstrap::connect(Shard& shard) {
   auto params = control_params(database_, shard.config.primary, settings_);
-  auto answer =
-      co_await shard.connection.connect(std::move(params), std::chrono::steady_clock::now() + settings_.connect_timeout);
+  auto answer = co_await shard.connection.connect(
+      std::move(params), std::chrono::steady_clock::now() + settings_.connect_timeout);
   if (!answer) shard.reason = answer.error().message;
   co_return answer.has_value();
 }
@@ -130,7 +136,8 @@ Result<void> Bootstrap::check_facts() const {
   const Shard* first = nullptr;
   for (const auto& shard : shards_) {
     if (!shard->state.reachable) continue;
-    if (auto checked = check_server(shard->config.name, shard->facts, needs_schema()); !checked) return checked;
+    if (auto checked = check_server(shard->config.name, shard->facts, needs_schema()); !checked)
+      return checked;
     if (first == nullptr) first = shard.get();
     auto agreed = check_agreement(first->config.name, first->facts, shard->config.name, shard->facts);
     if (!agreed) return agreed;
@@ -166,8 +173,8 @@ asio::awaitable<Result<void>> Bootstrap::reread_maps() {
 asio::awaitable<Result<sharding::ShardMap>> Bootstrap::settle_map() {
   auto plan = plan_bootstrap(cluster_, database_, states());
   if (!plan) {
-    // The shards were read one after another while another proxy may have been at work: only what still holds when all
-    // are read again is true.
+    // The shards were read one after another while another proxy may have been at work: only what still holds
+    // when all are read again is true.
     auto read = co_await reread_maps();
     if (!read) co_return read.error();
     plan = plan_bootstrap(cluster_, database_, states());
@@ -184,7 +191,8 @@ asio::awaitable<Result<sharding::ShardMap>> Bootstrap::settle_map() {
     if (!held) co_return held.error();
     // Another proxy may have been faster: its map must be the same, and this server the shard we take it for.
     shard.state.map = std::move(*held);
-    control_log().info("database={} shard={} map_epoch={} installed", database_.name, shard.config.name, plan->map->epoch);
+    control_log().info("database={} shard={} map_epoch={} installed", database_.name, shard.config.name,
+                       plan->map->epoch);
   }
   auto settled = plan_bootstrap(cluster_, database_, states());
   if (!settled) co_return settled.error();

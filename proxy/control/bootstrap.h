@@ -15,12 +15,13 @@
 
 namespace howdah::control {
 
-// Lives on one thread, for one run(). Several proxies may do this at the same time, and each may die at any step: every
-// step is one transaction, and the next start goes on from there.
+// Lives on one thread, for one run(). Several proxies may do this at the same time, and each may die at any
+// step: every step is one transaction, and the next start goes on from there.
 class Bootstrap {
  public:
   // `database` outlives it.
-  Bootstrap(boost::asio::io_context& io, std::string cluster, const config::Database& database, Settings settings);
+  Bootstrap(boost::asio::io_context& io, std::string cluster, const config::Database& database,
+            Settings settings);
   ~Bootstrap();
 
   // A database with one shard and no schema howdah gets nothing of ours; its server may even be down.

@@ -12,15 +12,16 @@ bool knows(const config::Database& database, const std::string& shard) {
 }
 
 Error contradiction(const std::string& what) {
-  return make_error(ErrorCode::kConfig, what,
-                    "the map in the databases is what the data was placed by: make the configuration agree with it");
+  return make_error(
+      ErrorCode::kConfig, what,
+      "the map in the databases is what the data was placed by: make the configuration agree with it");
 }
 
 Result<void> check_identity(const std::string& cluster, const std::string& shard, const StoredMap& map) {
   if (map.cluster == cluster && map.shard == shard) return {};
   return make_error(ErrorCode::kWrongServer,
-                    "the server of shard " + shard + " of cluster " + cluster + " says that it is shard " + map.shard +
-                        " of cluster " + map.cluster,
+                    "the server of shard " + shard + " of cluster " + cluster + " says that it is shard " +
+                        map.shard + " of cluster " + map.cluster,
                     "check the server addresses and the names of cluster and shards in the configuration");
 }
 
@@ -60,8 +61,8 @@ Result<const StoredMap*> agreed_map(const std::string& cluster, const config::Da
     if (auto checked = check_map(database, name, map); !checked) return checked.error();
     if (first == nullptr) first = &map;
     if (!map.same_map(*first)) {
-      return contradiction("shards " + first->shard + " (epoch " + std::to_string(first->epoch) + ") and " + name +
-                           " (epoch " + std::to_string(map.epoch) + ") hold different maps");
+      return contradiction("shards " + first->shard + " (epoch " + std::to_string(first->epoch) + ") and " +
+                           name + " (epoch " + std::to_string(map.epoch) + ") hold different maps");
     }
   }
   return first;
@@ -91,7 +92,8 @@ Result<BootstrapPlan> plan_bootstrap(const std::string& cluster, const config::D
     if (!shards[i].reachable) continue;
     if (!shards[i].map) {
       if (complete && owns_buckets(*plan.map, name)) {
-        return make_error(ErrorCode::kConfig, "shard " + name + " owns buckets, but its database holds no bucket map",
+        return make_error(ErrorCode::kConfig,
+                          "shard " + name + " owns buckets, but its database holds no bucket map",
                           "is it the wrong server, or was its database emptied? restore it from its backup");
       }
       plan.install.push_back(i);
@@ -104,7 +106,8 @@ Result<BootstrapPlan> plan_bootstrap(const std::string& cluster, const config::D
   return plan;
 }
 
-StoredMap to_stored(const std::string& cluster, const config::Database& database, const sharding::ShardMap& map) {
+StoredMap to_stored(const std::string& cluster, const config::Database& database,
+                    const sharding::ShardMap& map) {
   StoredMap stored;
   stored.cluster = cluster;
   stored.buckets = map.buckets();
@@ -121,7 +124,8 @@ Result<sharding::ShardMap> to_shard_map(const config::Database& database, const 
   for (const auto& name : stored.owner) {
     auto found = std::find_if(database.shards.begin(), database.shards.end(),
                               [&](const config::Shard& shard) { return shard.name == name; });
-    if (found == database.shards.end()) return contradiction("the map gives buckets to unknown shard " + name);
+    if (found == database.shards.end())
+      return contradiction("the map gives buckets to unknown shard " + name);
     owner.emplace_back(static_cast<std::uint16_t>(found - database.shards.begin()));
   }
   return sharding::ShardMap::from(std::move(owner), static_cast<std::uint16_t>(database.shards.size()),

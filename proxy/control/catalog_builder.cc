@@ -4,7 +4,9 @@ namespace howdah::control {
 
 namespace {
 
-Oid oid_of(const pq::PgResult& rows, int row, int column) { return static_cast<Oid>(rows.integer(row, column)); }
+Oid oid_of(const pq::PgResult& rows, int row, int column) {
+  return static_cast<Oid>(rows.integer(row, column));
+}
 
 char letter(const pq::PgResult& rows, int row, int column) {
   auto text = rows.get(row, column);
@@ -15,13 +17,26 @@ char letter(const pq::PgResult& rows, int row, int column) {
 
 void CatalogBuilder::take(CatalogQuery query, const pq::PgResult& rows) {
   switch (query) {
-    case kFingerprintQuery: fingerprint_ = rows.text(0, 0); break;
-    case kDomainsQuery: take_domains(rows); break;
-    case kRelationsQuery: take_relations(rows); break;
-    case kColumnsQuery: take_columns(rows); break;
-    case kUniqueKeysQuery: take_unique_keys(rows); break;
-    case kFunctionsQuery: take_functions(rows); break;
-    case kCatalogQueries: break;
+    case kFingerprintQuery:
+      fingerprint_ = rows.text(0, 0);
+      break;
+    case kDomainsQuery:
+      take_domains(rows);
+      break;
+    case kRelationsQuery:
+      take_relations(rows);
+      break;
+    case kColumnsQuery:
+      take_columns(rows);
+      break;
+    case kUniqueKeysQuery:
+      take_unique_keys(rows);
+      break;
+    case kFunctionsQuery:
+      take_functions(rows);
+      break;
+    case kCatalogQueries:
+      break;
   }
 }
 
@@ -66,7 +81,8 @@ void CatalogBuilder::take_columns(const pq::PgResult& rows) {
     column.has_default = rows.flag(i, 4);
     column.deterministic_collation = rows.flag(i, 5);
     // A domain may be over a domain.
-    for (auto domain = domains_.find(column.type); domain != domains_.end(); domain = domains_.find(column.type)) {
+    for (auto domain = domains_.find(column.type); domain != domains_.end();
+         domain = domains_.find(column.type)) {
       column.is_domain = true;
       column.has_default = column.has_default || domain->second.has_default;
       column.type = domain->second.base;

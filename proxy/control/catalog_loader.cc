@@ -12,7 +12,9 @@ namespace {
 
 constexpr const char* kWhat = "reading the catalog";
 
-std::string sql_of(std::size_t query) { return kCatalogSql[query]; }
+std::string sql_of(std::size_t query) {
+  return kCatalogSql[query];
+}
 
 }  // namespace
 
@@ -51,7 +53,8 @@ Result<LoadedCatalog> load_catalog(pq::Connection& connection, std::uint64_t ver
   return LoadedCatalog{builder.build(version), builder.fingerprint()};
 }
 
-asio::awaitable<Result<std::string>> catalog_fingerprint(pq::AsyncConnection& connection, SteadyTime deadline) {
+asio::awaitable<Result<std::string>> catalog_fingerprint(pq::AsyncConnection& connection,
+                                                         SteadyTime deadline) {
   auto rows = co_await connection.exec(sql_of(kFingerprintQuery), deadline);
   if (!rows) co_return pq::to_error(rows.error(), kWhat);
   co_return rows->text(0, 0);

@@ -1,4 +1,5 @@
-// The questions that a catalog is made of, and what their answers mean. No I/O: the readers beside it ask them.
+// The questions that a catalog is made of, and what their answers mean. No I/O: the readers beside it ask
+// them.
 #pragma once
 
 #include <array>
@@ -12,18 +13,24 @@
 
 namespace howdah::control {
 
-// kFingerprintQuery changes with every committed change of a table, column, index, function, trigger, rule, domain,
-// schema or collation that is neither temporary nor PostgreSQL's own.
+// kFingerprintQuery changes with every committed change of a table, column, index, function, trigger, rule,
+// domain, schema or collation that is neither temporary nor PostgreSQL's own.
 //
-// It adds up a hash of (oid, xmin) over the rows: inserting or changing a catalog row gives it a new xmin, deleting it
-// takes its share away. In-place updates by VACUUM and ANALYZE leave xmin alone, so they do not count. A rewrite of a
-// catalog (VACUUM FULL pg_class) may freeze xmin and look like a change: that costs one more reading, nothing else. It
-// can miss a change only when 64-bit hashes collide.
+// It adds up a hash of (oid, xmin) over the rows: inserting or changing a catalog row gives it a new xmin,
+// deleting it takes its share away. In-place updates by VACUUM and ANALYZE leave xmin alone, so they do not
+// count. A rewrite of a catalog (VACUUM FULL pg_class) may freeze xmin and look like a change: that costs one
+// more reading, nothing else. It can miss a change only when 64-bit hashes collide.
 //
-// Asked in this order, inside one transaction that begins with kCatalogBegin and ends with kCatalogEnd, so that all see
-// one moment.
+// Asked in this order, inside one transaction that begins with kCatalogBegin and ends with kCatalogEnd, so
+// that all see one moment.
 enum CatalogQuery : std::size_t {
-  kFingerprintQuery, kDomainsQuery, kRelationsQuery, kColumnsQuery, kUniqueKeysQuery, kFunctionsQuery, kCatalogQueries
+  kFingerprintQuery,
+  kDomainsQuery,
+  kRelationsQuery,
+  kColumnsQuery,
+  kUniqueKeysQuery,
+  kFunctionsQuery,
+  kCatalogQueries
 };
 extern const std::array<const char*, kCatalogQueries> kCatalogSql;
 extern const char* const kCatalogBegin;

@@ -14,10 +14,18 @@ namespace howdah::control {
 
 namespace asio = boost::asio;
 
-CatalogWatch::CatalogWatch(asio::io_context& io, const config::Database& database, Settings settings, Publish publish)
-    : io_(io), database_(database), settings_(settings), publish_(std::move(publish)), connection_(io), timer_(io) {}
+CatalogWatch::CatalogWatch(asio::io_context& io, const config::Database& database, Settings settings,
+                           Publish publish)
+    : io_(io),
+      database_(database),
+      settings_(settings),
+      publish_(std::move(publish)),
+      connection_(io),
+      timer_(io) {}
 
-void CatalogWatch::start() { asio::co_spawn(io_, run(), asio::detached); }
+void CatalogWatch::start() {
+  asio::co_spawn(io_, run(), asio::detached);
+}
 
 void CatalogWatch::stop() {
   stopping_ = true;

@@ -23,14 +23,16 @@ class CatalogWatch {
   using Done = std::function<void(Result<std::uint64_t>)>;
 
   // `database` outlives it.
-  CatalogWatch(boost::asio::io_context& io, const config::Database& database, Settings settings, Publish publish);
+  CatalogWatch(boost::asio::io_context& io, const config::Database& database, Settings settings,
+               Publish publish);
 
   void start();
-  // The loop ends soon after, on the io_context; the object must outlive it. Callers that wait get kShuttingDown.
+  // The loop ends soon after, on the io_context; the object must outlive it. Callers that wait get
+  // kShuttingDown.
   void stop();
 
-  // `done` gets the version of a catalog that was read after this call (a catalog that has not changed keeps its
-  // version), already published.
+  // `done` gets the version of a catalog that was read after this call (a catalog that has not changed keeps
+  // its version), already published.
   void refresh(Done done);
 
  private:
@@ -45,8 +47,8 @@ class CatalogWatch {
   pq::AsyncConnection connection_;
   boost::asio::steady_timer timer_;
   std::vector<Done> waiting_;
-  std::string fingerprint_;   // of the catalog published last
-  std::uint64_t version_ = 0; // 0: nothing published yet
+  std::string fingerprint_;    // of the catalog published last
+  std::uint64_t version_ = 0;  // 0: nothing published yet
   bool stopping_ = false;
 };
 

@@ -1,4 +1,5 @@
-// The part of TransactionRecovery that forgets: each row that goes too early costs a transaction its atomicity.
+// The part of TransactionRecovery that forgets: each row that goes too early costs a transaction its
+// atomicity.
 #include <boost/asio/use_awaitable.hpp>
 
 #include "proxy/control/control_log.h"
@@ -57,7 +58,8 @@ asio::awaitable<void> TransactionRecovery::collect(ShardSession& here) {
 }
 
 // The GIDs prepared on a shard, one a line.
-asio::awaitable<Result<std::string>> TransactionRecovery::prepared_on(const std::string& shard, Sessions& others) {
+asio::awaitable<Result<std::string>> TransactionRecovery::prepared_on(const std::string& shard,
+                                                                      Sessions& others) {
   if (find(shard) == nullptr) {
     co_return make_error(ErrorCode::kOutcomeUnknown, "participant " + shard + " is not in the configuration");
   }
@@ -70,7 +72,8 @@ asio::awaitable<Result<std::string>> TransactionRecovery::prepared_on(const std:
   co_return rows->text(0, 0);
 }
 
-// The participants are asked after the rows were read, so an answer without the token confirms that it is finished there.
+// The participants are asked after the rows were read, so an answer without the token confirms that it is
+// finished there.
 asio::awaitable<Result<void>> TransactionRecovery::collect_commits(ShardSession& here) {
   pq::Params retention;
   retention.emplace_back(std::to_string(settings_.commit_retention.count()));

@@ -23,7 +23,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-Error shutting_down() { return make_error(ErrorCode::kShuttingDown, "the proxy is shutting down"); }
+Error shutting_down() {
+  return make_error(ErrorCode::kShuttingDown, "the proxy is shutting down");
+}
 
 // The process's signals belong to the main thread. Threads that this one starts (name look-ups) inherit it.
 void leave_signals_to_others() {
@@ -39,8 +41,8 @@ Error unknown_database(const std::string& name) {
 
 }  // namespace
 
-// Requests are counted while they are under way: the last loop to end ends the thread, not a forced stop that would
-// drop callbacks.
+// Requests are counted while they are under way: the last loop to end ends the thread, not a forced stop that
+// would drop callbacks.
 class Control::Impl {
  public:
   Impl(config::ConfigPtr config, Settings settings) : config_(std::move(config)), settings_(settings) {
@@ -136,11 +138,17 @@ class Control::Impl {
 Control::Control(config::ConfigPtr config, Settings settings)
     : impl_(std::make_unique<Impl>(std::move(config), settings)) {}
 
-Control::~Control() { stop(); }
+Control::~Control() {
+  stop();
+}
 
-Result<void> Control::start() { return impl_->start(); }
+Result<void> Control::start() {
+  return impl_->start();
+}
 
-void Control::stop() { impl_->stop(); }
+void Control::stop() {
+  impl_->stop();
+}
 
 std::shared_ptr<const DatabaseState> Control::database(std::string_view name) const {
   auto* found = impl_->find(name);
@@ -163,16 +171,19 @@ void Control::resolve(const std::string& database, ShardId commit_point, const s
   auto* found = impl_->find(database);
   const auto* config = impl_->config_of(database);
   if (found == nullptr) return done(unknown_database(database));
-  if (commit_point.value() >= config->shards.size()) return done(make_error(ErrorCode::kInternal, "no such shard"));
+  if (commit_point.value() >= config->shards.size())
+    return done(make_error(ErrorCode::kInternal, "no such shard"));
   auto shared = std::make_shared<OutcomeCallback>(std::move(done));
   bool posted = impl_->post([this, found, shared, commit_point, token_hash_hex, deadline] {
-    if (found->recovery() == nullptr) return (*shared)(make_error(ErrorCode::kUnsupported, "the database has one shard"));
+    if (found->recovery() == nullptr)
+      return (*shared)(make_error(ErrorCode::kUnsupported, "the database has one shard"));
     auto body = [](TransactionRecovery& recovery, ShardId shard, std::string token, SteadyTime until,
                    std::shared_ptr<OutcomeCallback> callback) -> asio::awaitable<void> {
       auto outcome = co_await recovery.resolve(shard, std::move(token), until);
       (*callback)(std::move(outcome));
     };
-    asio::co_spawn(impl_->io(), body(*found->recovery(), commit_point, token_hash_hex, deadline, shared), asio::detached);
+    asio::co_spawn(impl_->io(), body(*found->recovery(), commit_point, token_hash_hex, deadline, shared),
+                   asio::detached);
   });
   if (!posted) (*shared)(shutting_down());
 }

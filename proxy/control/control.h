@@ -1,4 +1,5 @@
-// Everything the proxy does over its control accounts: bootstrap, probes, catalog, recovery of two-phase commits.
+// Everything the proxy does over its control accounts: bootstrap, probes, catalog, recovery of two-phase
+// commits.
 #pragma once
 
 #include <functional>
@@ -16,8 +17,9 @@
 
 namespace howdah::control {
 
-// Owns one thread and all control connections. Callable from any thread; callbacks run on the control thread and must
-// be short (post to your own executor). After stop() no callback runs any more; those pending got kShuttingDown.
+// Owns one thread and all control connections. Callable from any thread; callbacks run on the control thread
+// and must be short (post to your own executor). After stop() no callback runs any more; those pending got
+// kShuttingDown.
 class Control {
  public:
   explicit Control(config::ConfigPtr config, Settings settings = {});
@@ -25,10 +27,10 @@ class Control {
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
 
-  // Connects, checks, installs schema howdah and the bucket map where a database has several shards, reads the
-  // catalogs; then starts the thread. Blocks up to Settings::bootstrap_timeout. kConfig or kWrongServer when a server
-  // contradicts the configuration, kServerUnavailable when a map cannot be had. A server that is down is no error
-  // while another shard knows the map.
+  // Connects, checks, installs schema howdah and the bucket map where a database has several shards, reads
+  // the catalogs; then starts the thread. Blocks up to Settings::bootstrap_timeout. kConfig or kWrongServer
+  // when a server contradicts the configuration, kServerUnavailable when a map cannot be had. A server that
+  // is down is no error while another shard knows the map.
   Result<void> start();
   // Also ends a start() that waits in another thread. Returns when the thread has ended (milliseconds).
   void stop();
@@ -36,19 +38,20 @@ class Control {
   // Null when the configuration has no such database. Valid after start().
   std::shared_ptr<const DatabaseState> database(std::string_view name) const;
 
-  // Reads the catalog again now (after DDL that went through the proxy) and publishes it before `done` runs with its
-  // version. Requests that arrive while a read is under way share the next one.
+  // Reads the catalog again now (after DDL that went through the proxy) and publishes it before `done` runs
+  // with its version. Requests that arrive while a read is under way share the next one.
   using CatalogCallback = std::function<void(Result<std::uint64_t>)>;
   void refresh_catalog(const std::string& database, CatalogCallback done);
 
   // The outcome of a transaction whose decision connection broke: decides 'abort' unless 'commit' stands.
-  // An error means in doubt (kOutcomeUnknown), nothing else. Participants still prepared are finished soon after.
+  // An error means in doubt (kOutcomeUnknown), nothing else. Participants still prepared are finished soon
+  // after.
   using OutcomeCallback = std::function<void(Result<Outcome>)>;
   void resolve(const std::string& database, ShardId commit_point, const std::string& token_hash_hex,
                SteadyTime deadline, OutcomeCallback done);
 
-  // Looks for prepared transactions now instead of at the next interval. `token_hash_hex` not empty: the caller has
-  // given this one up or knows it decided; it is finished whatever its age.
+  // Looks for prepared transactions now instead of at the next interval. `token_hash_hex` not empty: the
+  // caller has given this one up or knows it decided; it is finished whatever its age.
   void kick_recovery(const std::string& database, const std::string& token_hash_hex = {});
 
   // Prepared transactions of this cluster that were not finished when last looked for.

@@ -21,6 +21,10 @@ pq::ConnectParams control_params(const config::Database& database, const config:
           {"options", options}};
 }
 
+std::string log_name(const config::Shard& shard, const config::Server& server) {
+  return shard.name + "@" + server.host + ":" + std::to_string(server.port);
+}
+
 std::string describe(const config::Shard& shard, const config::Server& server) {
   return "shard " + shard.name + " (host=" + server.host + " port=" + std::to_string(server.port) + ")";
 }

@@ -9,8 +9,8 @@ namespace howdah::control {
 
 namespace asio = boost::asio;
 
-DatabaseControl::DatabaseControl(asio::io_context& io, const std::string& cluster, const config::Database& database,
-                                 const Settings& settings)
+DatabaseControl::DatabaseControl(asio::io_context& io, const std::string& cluster,
+                                 const config::Database& database, const Settings& settings)
     : io_(io), cluster_(cluster), database_(database), settings_(settings) {}
 
 asio::awaitable<Result<void>> DatabaseControl::begin() {
@@ -27,7 +27,8 @@ asio::awaitable<Result<void>> DatabaseControl::begin() {
 
 Result<void> DatabaseControl::begin_unmonitored() {
   if (database_.shards.size() > 1) {
-    return make_error(ErrorCode::kConfig, "database " + database_.name + " has several shards but no control account",
+    return make_error(ErrorCode::kConfig,
+                      "database " + database_.name + " has several shards but no control account",
                       "name one: databases." + database_.name + ".control");
   }
   auto map = sharding::ShardMap::initial(database_.rules.buckets, 1, database_.rules.hash);
@@ -52,10 +53,11 @@ asio::awaitable<void> DatabaseControl::start_loops() {
   catalog_->start();
   monitor_->start(arrived);
   if (database_.shards.size() > 1) {
-    recovery_.emplace(io_, cluster_, database_, settings_, [this](const std::string& shard, std::vector<InDoubt> list) {
-      std::lock_guard lock(mutex_);
-      in_doubt_[shard] = std::move(list);
-    });
+    recovery_.emplace(io_, cluster_, database_, settings_,
+                      [this](const std::string& shard, std::vector<InDoubt> list) {
+                        std::lock_guard lock(mutex_);
+                        in_doubt_[shard] = std::move(list);
+                      });
     recovery_->start();
   }
   while (awaited > 0) co_await first.async_wait(asio::as_tuple(asio::use_awaitable));

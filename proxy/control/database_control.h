@@ -18,14 +18,16 @@
 
 namespace howdah::control {
 
-// Lives on the control thread; state() and in_doubt() may be called from any thread once begin() has answered.
+// Lives on the control thread; state() and in_doubt() may be called from any thread once begin() has
+// answered.
 class DatabaseControl {
  public:
   // The references outlive it.
   DatabaseControl(boost::asio::io_context& io, const std::string& cluster, const config::Database& database,
                   const Settings& settings);
 
-  // Bootstrap, then the loops; answers when the first catalog was read and every server was probed, or could not be.
+  // Bootstrap, then the loops; answers when the first catalog was read and every server was probed, or could
+  // not be.
   boost::asio::awaitable<Result<void>> begin();
   // Everything ends soon after, on the io_context.
   void stop();

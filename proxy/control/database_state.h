@@ -1,5 +1,5 @@
-// What the data path knows of one database: an immutable snapshot, exchanged by the control thread, and the health
-// of its servers.
+// What the data path knows of one database: an immutable snapshot, exchanged by the control thread, and the
+// health of its servers.
 #pragma once
 
 #include <atomic>
@@ -18,14 +18,16 @@ struct DatabaseSnapshot {
   // Of the canonical shard (shard 0). Null until it was read once: the shard was down since start-up, or the
   // database has no control account.
   std::shared_ptr<const schema::Catalog> catalog;
-  std::shared_ptr<const sharding::ShardMap> map;  // never null; an unsharded database has one bucket run on shard 0
+  std::shared_ptr<const sharding::ShardMap>
+      map;  // never null; an unsharded database has one bucket run on shard 0
 };
 
 // Shared by all threads; lives as long as anyone holds it, also after Control has stopped.
 class DatabaseState {
  public:
   DatabaseState(std::string name, std::size_t servers, DatabaseSnapshot first)
-      : name_(std::move(name)), health_(servers),
+      : name_(std::move(name)),
+        health_(servers),
         snapshot_(std::make_shared<const DatabaseSnapshot>(std::move(first))) {}
 
   const std::string& name() const { return name_; }

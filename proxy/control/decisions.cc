@@ -8,14 +8,18 @@ namespace asio = boost::asio;
 
 namespace {
 
-// Waits for a decide() under way: its row is the same key. https://www.postgresql.org/docs/15/sql-insert.html#SQL-ON-CONFLICT
+// Waits for a decide() under way: its row is the same key.
+// https://www.postgresql.org/docs/15/sql-insert.html#SQL-ON-CONFLICT
 constexpr const char* kAbortSql =
-    "INSERT INTO howdah.decisions (token_hash, outcome, participants) VALUES (decode($1, 'hex'), 'abort', '{}') "
+    "INSERT INTO howdah.decisions (token_hash, outcome, participants) VALUES (decode($1, 'hex'), 'abort', "
+    "'{}') "
     "ON CONFLICT (token_hash) DO NOTHING";
 
-// Reads the row and writes it: when this commit has been confirmed, so has every earlier one that the row depends on.
+// Reads the row and writes it: when this commit has been confirmed, so has every earlier one that the row
+// depends on.
 constexpr const char* kConfirmSql =
-    "UPDATE howdah.decisions SET checked_at = clock_timestamp() WHERE token_hash = decode($1, 'hex') RETURNING outcome";
+    "UPDATE howdah.decisions SET checked_at = clock_timestamp() WHERE token_hash = decode($1, 'hex') "
+    "RETURNING outcome";
 
 // Sessions that hide their state (track_activities off) count as open forever.
 constexpr const char* kCollectAbortsSql =
@@ -60,7 +64,8 @@ asio::awaitable<Result<void>> finish_prepared(ShardSession& participant, std::st
   co_return Result<void>();
 }
 
-asio::awaitable<Result<std::int64_t>> collect_aborts(ShardSession& commit_point, std::chrono::seconds margin) {
+asio::awaitable<Result<std::int64_t>> collect_aborts(ShardSession& commit_point,
+                                                     std::chrono::seconds margin) {
   pq::Params params;
   params.emplace_back(std::to_string(margin.count()));
   auto deleted = co_await commit_point.exec(kCollectAbortsSql, params);

@@ -32,10 +32,13 @@ std::optional<std::array<std::string_view, kFields>> split(std::string_view text
 
 }  // namespace
 
-std::string gid_prefix(std::string_view cluster) { return std::string(kTag) + ':' + std::string(cluster) + ':'; }
+std::string gid_prefix(std::string_view cluster) {
+  return std::string(kTag) + ':' + std::string(cluster) + ':';
+}
 
 std::string Gid::to_string() const {
-  return gid_prefix(cluster) + participant + ':' + commit_point + ':' + std::to_string(epoch.value()) + ':' + token_hash;
+  return gid_prefix(cluster) + participant + ':' + commit_point + ':' + std::to_string(epoch.value()) + ':' +
+         token_hash;
 }
 
 std::optional<Gid> parse_gid(std::string_view text) {

@@ -19,7 +19,7 @@ struct Gid {
   std::string participant;   // the shard that it is prepared on
   std::string commit_point;  // the shard that decides
   Epoch epoch;
-  std::string token_hash;    // 64 lower-case hex digits
+  std::string token_hash;  // 64 lower-case hex digits
   bool operator==(const Gid&) const = default;
 
   std::string to_string() const;

@@ -41,15 +41,21 @@ std::string hash_expression(Oid type, const std::string& column, sharding::HashK
   switch (type) {
     case schema::kInt2Oid:
     case schema::kInt4Oid:
-    case schema::kInt8Oid: return "hashint8extended(" + column + ", 0)";
-    case schema::kUuidOid: return "uuid_hash_extended(" + column + ", 0)";
+    case schema::kInt8Oid:
+      return "hashint8extended(" + column + ", 0)";
+    case schema::kUuidOid:
+      return "uuid_hash_extended(" + column + ", 0)";
     case schema::kTextOid:
-    case schema::kVarcharOid: return "hashtextextended(" + column + "::text COLLATE \"C\", 0)";
-    default: return {};
+    case schema::kVarcharOid:
+      return "hashtextextended(" + column + "::text COLLATE \"C\", 0)";
+    default:
+      return {};
   }
 }
 
-SteadyTime scan_deadline() { return std::chrono::steady_clock::now() + kScanTimeout; }
+SteadyTime scan_deadline() {
+  return std::chrono::steady_clock::now() + kScanTimeout;
+}
 
 // `table` is "schema.name" as rules keep it.
 std::string quoted_table(const std::string& table) {
@@ -71,8 +77,9 @@ asio::awaitable<pq::Answer<Placement>> check_table(pq::AsyncConnection& connecti
   names.emplace_back(quoted_table(table));
   names.emplace_back(key);
   auto type = co_await connection.exec(
-      "SELECT atttypid FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2 AND NOT attisdropped", names,
-      scan_deadline());
+      "SELECT atttypid FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2 AND NOT "
+      "attisdropped",
+      names, scan_deadline());
   if (!type) co_return type.error();
   if (type->rows() == 0) co_return Placement();  // not created yet
   Placement placement;
@@ -103,20 +110,23 @@ Result<sharding::ShardMap> choose(const config::Database& database, const std::v
   if (!misplaced) return even;
   if (holders.size() == 1) {
     ShardId only(static_cast<std::uint16_t>(holders.front()));
-    return sharding::ShardMap::from(std::vector<ShardId>(even.buckets(), only), even.shards(), even.hash(), even.epoch());
+    return sharding::ShardMap::from(std::vector<ShardId>(even.buckets(), only), even.shards(), even.hash(),
+                                    even.epoch());
   }
-  return make_error(ErrorCode::kConfig,
-                    "shards " + database.shards[holders[0]].name + " and " + database.shards[holders[1]].name +
-                        " both hold rows of hashed tables, but there is no bucket map, and the rows are not placed evenly",
-                    "load the rows through howdah instead, or start with all rows on one shard");
+  return make_error(
+      ErrorCode::kConfig,
+      "shards " + database.shards[holders[0]].name + " and " + database.shards[holders[1]].name +
+          " both hold rows of hashed tables, but there is no bucket map, and the rows are not placed evenly",
+      "load the rows through howdah instead, or start with all rows on one shard");
 }
 
 }  // namespace
 
-asio::awaitable<Result<sharding::ShardMap>> choose_first_map(const config::Database& database,
-                                                             const std::vector<pq::AsyncConnection*>& connections) {
+asio::awaitable<Result<sharding::ShardMap>> choose_first_map(
+    const config::Database& database, const std::vector<pq::AsyncConnection*>& connections) {
   const auto& rules = database.rules;
-  auto even = sharding::ShardMap::initial(rules.buckets, static_cast<std::uint16_t>(connections.size()), rules.hash);
+  auto even =
+      sharding::ShardMap::initial(rules.buckets, static_cast<std::uint16_t>(connections.size()), rules.hash);
   std::vector<Placement> placements(connections.size());
   for (std::size_t i = 0; i < connections.size(); ++i) {
     auto run = run_of(even, ShardId(static_cast<std::uint16_t>(i)));
@@ -124,7 +134,8 @@ asio::awaitable<Result<sharding::ShardMap>> choose_first_map(const config::Datab
       if (rule.kind != sharding::TableRuleKind::kHash) continue;
       auto found = co_await check_table(*connections[i], table, rule.column, rules.hash, rules.buckets, run);
       if (!found) {
-        co_return pq::to_error(found.error(), "shard " + database.shards[i].name + ": looking for rows of " + table);
+        co_return pq::to_error(found.error(),
+                               "shard " + database.shards[i].name + ": looking for rows of " + table);
       }
       placements[i].has_rows |= found->has_rows;
       placements[i].misplaced |= found->misplaced;

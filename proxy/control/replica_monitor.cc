@@ -20,9 +20,10 @@ namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-// The insert position, never the write or flush position: a session's own asynchronous commit lies beyond those. The
-// timeline of the primary comes from the name of the WAL file it inserts into, because the control file's lags behind a
-// promotion. https://www.postgresql.org/docs/15/functions-admin.html#FUNCTIONS-ADMIN-BACKUP
+// The insert position, never the write or flush position: a session's own asynchronous commit lies beyond
+// those. The timeline of the primary comes from the name of the WAL file it inserts into, because the control
+// file's lags behind a promotion.
+// https://www.postgresql.org/docs/15/functions-admin.html#FUNCTIONS-ADMIN-BACKUP
 constexpr const char* kProbeSql =
     "SELECT r.standby, "
     "CASE WHEN r.standby THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END - '0/0'::pg_lsn, "
@@ -33,14 +34,16 @@ constexpr const char* kProbeSql =
     "current_setting('wal_block_size'), pg_size_bytes(current_setting('wal_segment_size')) "
     "FROM (SELECT pg_is_in_recovery() AS standby OFFSET 0) AS r";
 
-std::int64_t now_ns() { return to_steady_ns(std::chrono::steady_clock::now()); }
+std::int64_t now_ns() {
+  return to_steady_ns(std::chrono::steady_clock::now());
+}
 
 }  // namespace
 
 struct ReplicaMonitor::ShardWatch {
   explicit ShardWatch(std::size_t replicas) : tracker(replicas) {}
   SampleTracker tracker;
-  Lsn insert;                          // of the last sample; 0 none
+  Lsn insert;  // of the last sample; 0 none
   std::vector<ServerHealth*> replicas;
 };
 
@@ -54,10 +57,10 @@ struct ReplicaMonitor::Watch {
   ShardWatch& shard;
   ServerHealth& health;
   pq::ConnectParams params;
-  std::string name;                    // for logs
-  int replica = -1;                    // index within the shard; -1 the primary
+  std::string name;  // for logs
+  int replica = -1;  // index within the shard; -1 the primary
   std::chrono::milliseconds interval{0};
-  bool known = false;                  // has answered or failed once
+  bool known = false;  // has answered or failed once
 };
 
 struct ReplicaMonitor::Reading {
@@ -76,7 +79,7 @@ ReplicaMonitor::ReplicaMonitor(asio::io_context& io, const config::Database& con
       auto& health_of = health.at(ServerId(next++));
       auto& watch = *watches_.emplace_back(std::make_unique<Watch>(io, shard_watch, health_of));
       watch.params = control_params(config, server, settings);
-      watch.name = describe(shard, server);
+      watch.name = config.name + "/" + log_name(shard, server);
       watch.replica = replica;
       bool used = config.replica_reads == config::ReplicaReads::kOn && !shard.replicas.empty();
       watch.interval = used ? config.probe_interval : std::max(config.probe_interval, kSlowProbe);
@@ -156,7 +159,8 @@ asio::awaitable<bool> ReplicaMonitor::open(Watch& watch) {
 
 asio::awaitable<bool> ReplicaMonitor::probe(Watch& watch) {
   if (!watch.connection.is_open()) co_return false;
-  const auto sent = std::chrono::steady_clock::now();  // before the question leaves: the guarantee rests on it
+  const auto sent =
+      std::chrono::steady_clock::now();  // before the question leaves: the guarantee rests on it
   auto rows = co_await watch.connection.exec_prepared("probe", sent + settings_.probe_timeout);
   if (!rows || rows->rows() != 1 || rows->is_null(0, 1)) {
     if (!rows) control_log().debug("server={} probe={}", watch.name, rows.error().message);
@@ -186,7 +190,8 @@ void ReplicaMonitor::apply(Watch& watch, std::int64_t sent, const Reading& readi
   } else {
     apply_replica(watch, reading);
   }
-  if (!health.up.exchange(true)) control_log().info("server={} state=up in_recovery={}", watch.name, reading.in_recovery);
+  if (!health.up.exchange(true))
+    control_log().info("server={} state=up in_recovery={}", watch.name, reading.in_recovery);
 }
 
 void ReplicaMonitor::apply_primary(Watch& watch, std::int64_t sent, const Reading& reading) {
@@ -205,7 +210,8 @@ void ReplicaMonitor::apply_primary(Watch& watch, std::int64_t sent, const Readin
 void ReplicaMonitor::apply_replica(Watch& watch, const Reading& reading) {
   if (!reading.in_recovery) return set_unusable(watch);  // promoted: it is nobody's replica
   auto& shard = watch.shard;
-  auto caught_up_to = shard.tracker.on_replay(static_cast<std::size_t>(watch.replica), reading.identity, reading.lsn);
+  auto caught_up_to =
+      shard.tracker.on_replay(static_cast<std::size_t>(watch.replica), reading.identity, reading.lsn);
   watch.health.caught_up_to.store(caught_up_to, std::memory_order_release);
   auto lag = static_cast<std::int64_t>(shard.insert.value() - reading.lsn.value());
   watch.health.lag_bytes.store(shard.insert == Lsn() ? -1 : std::max<std::int64_t>(lag, 0));

@@ -14,15 +14,16 @@
 
 namespace howdah::control {
 
-// Lives on the control thread. Each server has a connection and a loop of its own, so that a silent one delays no other.
-// A failed probe makes a replica unusable at once; the server counts as down when it cannot be reached again either.
-// Servers of a shard without usable replicas are probed at kSlowProbe.
+// Lives on the control thread. Each server has a connection and a loop of its own, so that a silent one
+// delays no other. A failed probe makes a replica unusable at once; the server counts as down when it cannot
+// be reached again either. Servers of a shard without usable replicas are probed at kSlowProbe.
 class ReplicaMonitor {
  public:
   static constexpr std::chrono::milliseconds kSlowProbe{500};
 
   // `config` and `health` outlive the monitor.
-  ReplicaMonitor(boost::asio::io_context& io, const config::Database& config, HealthTable& health, Settings settings);
+  ReplicaMonitor(boost::asio::io_context& io, const config::Database& config, HealthTable& health,
+                 Settings settings);
   ~ReplicaMonitor();
 
   // `first_round` is called once, when every server has answered or failed to.

@@ -41,8 +41,8 @@ bool SampleTracker::on_sample(std::int64_t sent, const ServerIdentity& primary, 
   return changed;
 }
 
-// A replica far behind: every second sample of the older half goes. It catches up a little later than it could, never
-// too early.
+// A replica far behind: every second sample of the older half goes. It catches up a little later than it
+// could, never too early.
 void SampleTracker::thin_out() {
   std::size_t kept = 0;
   const std::size_t half = samples_.size() / 2;
@@ -55,7 +55,8 @@ void SampleTracker::thin_out() {
 
 std::int64_t SampleTracker::on_replay(std::size_t replica, const ServerIdentity& identity, Lsn replayed) {
   auto& known = replicas_[replica];
-  if (identity.system != known.identity.system || identity.started != known.identity.started) known = {identity, 0};
+  if (identity.system != known.identity.system || identity.started != known.identity.started)
+    known = {identity, 0};
   if (identity.system != primary_.system) return known.caught_up_to = 0;
   if (identity.timeline == 0) return known.caught_up_to;
   if (identity.timeline != primary_.timeline) return known.caught_up_to = 0;

@@ -4,8 +4,8 @@ namespace howdah::control {
 
 const char* const kSchemaLockSql = "SELECT pg_advisory_xact_lock(hashtextextended('howdah.schema', 0))";
 
-// stamp() locks the identity row FOR SHARE: a fence that raises min_epoch waits for stamps under way, so that each is
-// either refused or seen in the registry. On a replica nothing can be written: there it only checks.
+// stamp() locks the identity row FOR SHARE: a fence that raises min_epoch waits for stamps under way, so that
+// each is either refused or seen in the registry. On a replica nothing can be written: there it only checks.
 const char* const kSchemaSql = R"sql(
 CREATE SCHEMA howdah;
 

@@ -12,18 +12,18 @@
 
 namespace howdah::control {
 
-// Written by the control thread only; each field is read on its own (no two fields are consistent with each other).
-// Times are nanoseconds of the steady clock.
+// Written by the control thread only; each field is read on its own (no two fields are consistent with each
+// other). Times are nanoseconds of the steady clock.
 struct alignas(64) ServerHealth {
-  std::atomic<bool> up{false};                   // answered its last probe; an unmonitored primary counts as up
-  std::atomic<bool> in_recovery{false};          // pg_is_in_recovery()
-  // Every write that any client saw completed before this time is visible on this replica. 0: do not read here
-  // (down, unknown timeline, promoted, or never caught up). Always 0 on a primary.
+  std::atomic<bool> up{false};           // answered its last probe; an unmonitored primary counts as up
+  std::atomic<bool> in_recovery{false};  // pg_is_in_recovery()
+  // Every write that any client saw completed before this time is visible on this replica. 0: do not read
+  // here (down, unknown timeline, promoted, or never caught up). Always 0 on a primary.
   std::atomic<std::int64_t> caught_up_to{0};
-  std::atomic<std::uint64_t> lsn{0};             // primary: insert position; replica: replay position
-  std::atomic<std::int64_t> lag_bytes{-1};       // replica: behind its primary's last sample; -1 unknown
-  std::atomic<std::int64_t> last_seen{0};        // when it last answered; 0 never
-  std::atomic<std::uint32_t> timeline{0};        // 0 unknown
+  std::atomic<std::uint64_t> lsn{0};        // primary: insert position; replica: replay position
+  std::atomic<std::int64_t> lag_bytes{-1};  // replica: behind its primary's last sample; -1 unknown
+  std::atomic<std::int64_t> last_seen{0};   // when it last answered; 0 never
+  std::atomic<std::uint32_t> timeline{0};   // 0 unknown
 
   // `mark`: when the session's last write completed, or its last read on another server.
   bool may_read(std::int64_t mark) const { return mark < caught_up_to.load(std::memory_order_acquire); }

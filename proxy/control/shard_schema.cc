@@ -11,8 +11,10 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr const char* kFactsSql =
-    "SELECT current_setting('server_version_num'), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, "
-    "current_setting('TimeZone'), current_setting('max_prepared_transactions'), current_setting('max_connections'), "
+    "SELECT current_setting('server_version_num'), pg_encoding_to_char(d.encoding), d.datcollate, "
+    "d.datctype, "
+    "current_setting('TimeZone'), current_setting('max_prepared_transactions'), "
+    "current_setting('max_connections'), "
     "pg_has_role(current_user, 'pg_monitor', 'USAGE'), pg_is_in_recovery() "
     "FROM pg_database d WHERE d.datname = current_database()";
 
@@ -46,14 +48,16 @@ Error failed(const pq::PgError& error, const std::string& shard, const char* wha
 Result<void> check_owner(const pq::PgResult& rows, const std::string& shard) {
   if (rows.flag(0, 0)) return {};
   return make_error(ErrorCode::kConfig,
-                    "shard " + shard + ": schema howdah belongs to role " + rows.text(0, 1) + ", not to the control account",
+                    "shard " + shard + ": schema howdah belongs to role " + rows.text(0, 1) +
+                        ", not to the control account",
                     "use one control account for all proxies: whoever owns the schema decides about commits");
 }
 
 Result<void> fill_owners(StoredMap& map, const pq::PgResult& rows, const std::string& shard) {
   for (int i = 0; i < rows.rows(); ++i) {
     if (rows.integer(i, 0) != i) {
-      return make_error(ErrorCode::kConfig, "shard " + shard + ": howdah.map has no bucket " + std::to_string(i));
+      return make_error(ErrorCode::kConfig,
+                        "shard " + shard + ": howdah.map has no bucket " + std::to_string(i));
     }
     map.owner.push_back(rows.text(i, 1));
   }
@@ -67,7 +71,8 @@ asio::awaitable<Result<ServerFacts>> read_facts(pq::AsyncConnection& connection,
   auto rows = co_await connection.exec(kFactsSql, deadline);
   if (!rows) co_return failed(rows.error(), shard, "reading its settings");
   if (rows->flag(0, 8)) {
-    co_return make_error(ErrorCode::kServerUnavailable, "shard " + shard + ": its primary is a standby in recovery",
+    co_return make_error(ErrorCode::kServerUnavailable,
+                         "shard " + shard + ": its primary is a standby in recovery",
                          "promote it, or name the new primary in the configuration");
   }
   ServerFacts facts;
@@ -82,8 +87,8 @@ asio::awaitable<Result<ServerFacts>> read_facts(pq::AsyncConnection& connection,
   co_return facts;
 }
 
-asio::awaitable<Result<std::optional<StoredMap>>> read_map(pq::AsyncConnection& connection, const std::string& shard,
-                                                           SteadyTime deadline) {
+asio::awaitable<Result<std::optional<StoredMap>>> read_map(pq::AsyncConnection& connection,
+                                                           const std::string& shard, SteadyTime deadline) {
   constexpr const char* kWhat = "reading the bucket map";
   auto owner = co_await connection.exec(kSchemaSqlOwner, deadline);
   if (!owner) co_return failed(owner.error(), shard, kWhat);
@@ -98,8 +103,8 @@ asio::awaitable<Result<std::optional<StoredMap>>> read_map(pq::AsyncConnection& 
   }
   if (identity->integer(0, 6) > kSchemaVersion) {
     co_return make_error(ErrorCode::kConfig,
-                         "shard " + shard + ": schema howdah has version " + identity->text(0, 6) + ", this program knows " +
-                             std::to_string(kSchemaVersion),
+                         "shard " + shard + ": schema howdah has version " + identity->text(0, 6) +
+                             ", this program knows " + std::to_string(kSchemaVersion),
                          "use a newer howdah");
   }
   StoredMap map;
@@ -118,8 +123,8 @@ asio::awaitable<Result<std::optional<StoredMap>>> read_map(pq::AsyncConnection& 
 
 namespace {
 
-asio::awaitable<Result<void>> write_map(pq::AsyncConnection& connection, const std::string& shard, const StoredMap& map,
-                                        SteadyTime deadline) {
+asio::awaitable<Result<void>> write_map(pq::AsyncConnection& connection, const std::string& shard,
+                                        const StoredMap& map, SteadyTime deadline) {
   constexpr const char* kWhat = "writing the bucket map";
   auto created = co_await connection.exec(kSchemaSql, deadline);
   if (!created) co_return failed(created.error(), shard, "creating schema howdah");
@@ -149,8 +154,8 @@ asio::awaitable<Result<void>> write_map(pq::AsyncConnection& connection, const s
 
 }  // namespace
 
-asio::awaitable<Result<StoredMap>> install_map(pq::AsyncConnection& connection, const std::string& shard, StoredMap map,
-                                               SteadyTime deadline) {
+asio::awaitable<Result<StoredMap>> install_map(pq::AsyncConnection& connection, const std::string& shard,
+                                               StoredMap map, SteadyTime deadline) {
   constexpr const char* kWhat = "locking schema howdah";
   map.shard = shard;
   auto begun = co_await connection.exec("BEGIN", deadline);
@@ -175,7 +180,8 @@ asio::awaitable<Result<StoredMap>> install_map(pq::AsyncConnection& connection, 
 
 asio::awaitable<Result<void>> mark_complete(pq::AsyncConnection& connection, const std::string& shard,
                                             SteadyTime deadline) {
-  auto marked = co_await connection.exec("UPDATE howdah.cluster SET complete = true WHERE NOT complete", deadline);
+  auto marked =
+      co_await connection.exec("UPDATE howdah.cluster SET complete = true WHERE NOT complete", deadline);
   if (!marked) co_return failed(marked.error(), shard, "completing the bucket map");
   co_return Result<void>();
 }

@@ -17,12 +17,15 @@ constexpr const char* kSynchronousSql =
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') <> 'remote_apply'";
 
-constexpr const char* kIdentitySql = "SELECT cluster, shard FROM howdah.cluster WHERE NOT pg_is_in_recovery()";
+constexpr const char* kIdentitySql =
+    "SELECT cluster, shard FROM howdah.cluster WHERE NOT pg_is_in_recovery()";
 
-// A commit that waits for a standby is deaf to its client's departure and to statement_timeout: without this, each
-// attempt would leave one more such backend behind. It is harmless to the others: they see a warning, which is in doubt.
+// A commit that waits for a standby is deaf to its client's departure and to statement_timeout: without this,
+// each attempt would leave one more such backend behind. It is harmless to the others: they see a warning,
+// which is in doubt.
 constexpr const char* kReleaseSql =
-    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND application_name = $1 "
+    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND application_name = "
+    "$1 "
     "AND wait_event = 'SyncRep' AND query_start < clock_timestamp() - $2::int * interval '1 millisecond'";
 
 }  // namespace
@@ -33,13 +36,21 @@ void SessionScope::stop() {
 }
 
 ShardSession::ShardSession(asio::io_context& io, SessionScope& scope, const std::string& cluster,
-                           const config::Database& database, const config::Shard& shard, const Settings& settings)
-    : scope_(scope), cluster_(cluster), database_(database), shard_(shard), settings_(settings), connection_(io) {
+                           const config::Database& database, const config::Shard& shard,
+                           const Settings& settings)
+    : scope_(scope),
+      cluster_(cluster),
+      database_(database),
+      shard_(shard),
+      settings_(settings),
+      connection_(io) {
   scope_.sessions_.insert(this);
   if (scope_.stopping_) connection_.stop();
 }
 
-ShardSession::~ShardSession() { scope_.sessions_.erase(this); }
+ShardSession::~ShardSession() {
+  scope_.sessions_.erase(this);
+}
 
 SteadyTime ShardSession::deadline() const {
   auto bound = std::chrono::steady_clock::now() + settings_.statement_timeout;
@@ -72,10 +83,12 @@ asio::awaitable<Result<void>> ShardSession::open() {
   if (!identity) {
     checked = identity.error();
   } else if (identity->rows() == 0) {
-    checked = make_error(ErrorCode::kServerUnavailable, "shard " + shard_.name + ": its primary is in recovery");
+    checked =
+        make_error(ErrorCode::kServerUnavailable, "shard " + shard_.name + ": its primary is in recovery");
   } else if (identity->get(0, 0) != cluster_ || identity->get(0, 1) != shard_.name) {
-    checked = make_error(ErrorCode::kWrongServer, describe(shard_, shard_.primary) + " says that it is shard " +
-                                                      identity->text(0, 1) + " of cluster " + identity->text(0, 0));
+    checked =
+        make_error(ErrorCode::kWrongServer, describe(shard_, shard_.primary) + " says that it is shard " +
+                                                identity->text(0, 1) + " of cluster " + identity->text(0, 0));
   } else {
     auto synchronous = co_await exec(kSynchronousSql);
     if (!synchronous) checked = synchronous.error();

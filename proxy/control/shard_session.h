@@ -39,8 +39,8 @@ class ShardSession {
 
   // Connects unless connected. kWrongServer when the server says it is another shard; kServerUnavailable.
   boost::asio::awaitable<Result<void>> open();
-  // An error carries the shard's name; it closes the session when a statement ended without an answer. A warning is an
-  // error too: "canceling wait for synchronous replication" is one.
+  // An error carries the shard's name; it closes the session when a statement ended without an answer. A
+  // warning is an error too: "canceling wait for synchronous replication" is one.
   boost::asio::awaitable<Result<pq::PgResult>> exec(std::string sql, pq::Params params = {});
   // SQLSTATE of the last failed exec(); empty when no server said one.
   const std::string& last_sqlstate() const { return last_sqlstate_; }

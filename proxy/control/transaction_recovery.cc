@@ -21,11 +21,13 @@ constexpr std::chrono::milliseconds kResolveRetry{100};
 
 // Prepared transactions are the server's, not the database's: others may share this server.
 constexpr const char* kListSql =
-    "SELECT gid, owner, (extract(epoch FROM clock_timestamp() - prepared) * 1000)::bigint FROM pg_prepared_xacts "
+    "SELECT gid, owner, (extract(epoch FROM clock_timestamp() - prepared) * 1000)::bigint FROM "
+    "pg_prepared_xacts "
     "WHERE database = current_database() AND starts_with(gid, $1) ORDER BY prepared";
 
 Error never(const std::string& why) {
-  return make_error(ErrorCode::kOutcomeUnknown, why, "finish it by hand: COMMIT PREPARED or ROLLBACK PREPARED");
+  return make_error(ErrorCode::kOutcomeUnknown, why,
+                    "finish it by hand: COMMIT PREPARED or ROLLBACK PREPARED");
 }
 
 }  // namespace
@@ -114,8 +116,8 @@ asio::awaitable<void> TransactionRecovery::look(Loop& loop) {
     if (!is_due(prepared)) continue;
     auto recovered = co_await recover(loop, prepared, others);
     if (recovered) continue;
-    control_log().warn("database={} shard={} gid={} in_doubt={}", database_.name, here.shard().name, prepared.gid,
-                       recovered.error().message);
+    control_log().warn("database={} shard={} gid={} in_doubt={}", database_.name, here.shard().name,
+                       prepared.gid, recovered.error().message);
     unfinished.push_back({database_.name, here.shard().name, prepared.name ? prepared.name->commit_point : "",
                           prepared.gid, prepared.owner, prepared.age, recovered.error().message});
   }
@@ -131,8 +133,10 @@ bool TransactionRecovery::is_due(const Prepared& prepared) const {
 asio::awaitable<Result<void>> TransactionRecovery::recover(Loop& loop, Prepared& prepared, Sessions& others) {
   auto& here = *loop.session;
   if (!prepared.name) co_return never("its name is not one that howdah makes");
-  if (prepared.name->participant != here.shard().name) co_return never("it was prepared by another shard of that name");
-  if (find(prepared.name->commit_point) == nullptr) co_return never("its commit point is not in the configuration");
+  if (prepared.name->participant != here.shard().name)
+    co_return never("it was prepared by another shard of that name");
+  if (find(prepared.name->commit_point) == nullptr)
+    co_return never("its commit point is not in the configuration");
   // Its decision may have been collected: no row would no longer mean that it did not commit.
   if (prepared.age >= settings_.commit_retention) co_return never("it is older than decisions are kept");
   auto commit_point = co_await open(prepared.name->commit_point, others);
@@ -143,8 +147,8 @@ asio::awaitable<Result<void>> TransactionRecovery::recover(Loop& loop, Prepared&
   if (!opened) co_return opened.error();
   auto finished = co_await finish_prepared(here, prepared.gid, prepared.owner, *outcome);
   if (!finished) co_return finished.error();
-  control_log().info("database={} shard={} gid={} finished={}", database_.name, here.shard().name, prepared.gid,
-                     *outcome == Outcome::kCommit ? "commit" : "abort");
+  control_log().info("database={} shard={} gid={} finished={}", database_.name, here.shard().name,
+                     prepared.gid, *outcome == Outcome::kCommit ? "commit" : "abort");
   co_return Result<void>();
 }
 

@@ -18,17 +18,17 @@
 
 namespace howdah::control {
 
-// Of one database with several shards. Lives on the control thread. One loop per shard lists the transactions prepared
-// there, asks each one's commit point, and acts; a shard that does not answer delays no other. Any number of proxies may
-// do this at once: the unique key of howdah.decisions makes one outcome win.
+// Of one database with several shards. Lives on the control thread. One loop per shard lists the transactions
+// prepared there, asks each one's commit point, and acts; a shard that does not answer delays no other. Any
+// number of proxies may do this at once: the unique key of howdah.decisions makes one outcome win.
 class TransactionRecovery {
  public:
   // Called after each look at a shard with what is unfinished there.
   using Report = std::function<void(const std::string& shard, std::vector<InDoubt> unfinished)>;
 
   // `cluster` and `database` outlive it.
-  TransactionRecovery(boost::asio::io_context& io, const std::string& cluster, const config::Database& database,
-                      Settings settings, Report report);
+  TransactionRecovery(boost::asio::io_context& io, const std::string& cluster,
+                      const config::Database& database, Settings settings, Report report);
   ~TransactionRecovery();
 
   void start();
@@ -39,7 +39,8 @@ class TransactionRecovery {
   void kick(const std::string& token_hash);
 
   // See Control::resolve(). Tries again until the deadline. REQUIRES: a shard of the configuration.
-  boost::asio::awaitable<Result<Outcome>> resolve(ShardId commit_point, std::string token_hash, SteadyTime deadline);
+  boost::asio::awaitable<Result<Outcome>> resolve(ShardId commit_point, std::string token_hash,
+                                                  SteadyTime deadline);
 
  private:
   struct Prepared;

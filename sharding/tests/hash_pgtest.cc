@@ -25,9 +25,9 @@ class HashOnServer : public ::testing::Test {
     std::string array = "{";
     for (const auto& key : keys) array += (array.size() > 1 ? ",\"" : "\"") + escaped(key) + '"';
     auto connection = server_->superuser();
-    auto answer = connection.query("SELECT " + call + " FROM unnest($1::" + type +
-                                       "[]) WITH ORDINALITY AS u(k, at) ORDER BY at",
-                                   {Value(array + "}")});
+    auto answer = connection.query(
+        "SELECT " + call + " FROM unnest($1::" + type + "[]) WITH ORDINALITY AS u(k, at) ORDER BY at",
+        {Value(array + "}")});
     EXPECT_TRUE(answer.ok()) << answer.message;
     std::vector<std::uint64_t> hashes;
     for (const auto& row : answer.rows) hashes.push_back(static_cast<std::uint64_t>(std::stoll(*row[0])));

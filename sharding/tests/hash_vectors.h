@@ -1,5 +1,5 @@
-// Hash values as PostgreSQL 15 answered them, frozen: rows already on disk are where these say. hash_pgtest.cc asks a
-// server for them again.
+// Hash values as PostgreSQL 15 answered them, frozen: rows already on disk are where these say.
+// hash_pgtest.cc asks a server for them again.
 #pragma once
 
 #include <cstdint>

@@ -53,8 +53,11 @@ TEST_F(AsyncConnectionTest, ConnectsAndExecutes) {
 
 TEST_F(AsyncConnectionTest, ResolvesHostNamesOffTheThread) {
   AsyncConnection connection(io_);
-  ConnectParams named{{"host", "localhost"}, {"port", std::to_string(server_->port())}, {"dbname", "app"},
-                      {"user", "app"}, {"password", "app"}};
+  ConnectParams named{{"host", "localhost"},
+                      {"port", std::to_string(server_->port())},
+                      {"dbname", "app"},
+                      {"user", "app"},
+                      {"password", "app"}};
   run([&]() -> asio::awaitable<void> {
     auto connected = co_await connection.connect(named, within(seconds(10)));
     EXPECT_TRUE(connected) << connected.error().message;
@@ -107,7 +110,8 @@ TEST_F(AsyncConnectionTest, ALostConnectionIsAnErrorAtOnce) {
   run([&]() -> asio::awaitable<void> {
     auto connected = co_await connection.connect(params(), within(seconds(10)));
     EXPECT_TRUE(connected);
-    auto lost = co_await connection.exec("SELECT pg_terminate_backend(pg_backend_pid())", within(seconds(60)));
+    auto lost =
+        co_await connection.exec("SELECT pg_terminate_backend(pg_backend_pid())", within(seconds(60)));
     EXPECT_TRUE(!lost && lost.error().kind == PgError::Kind::kConnection);
     EXPECT_EQ(lost.error().sqlstate, "57P01");
     auto after = co_await connection.exec("SELECT 1", within(seconds(10)));

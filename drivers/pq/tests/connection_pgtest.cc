@@ -41,7 +41,8 @@ TEST_F(ConnectionTest, ReadsRowsNullsAndTags) {
 
 TEST_F(ConnectionTest, KeepsTheServersErrorAndGoesOn) {
   auto connection = open();
-  auto failed = connection->exec("DO $$ BEGIN RAISE 'no' USING ERRCODE = 'ZH001', HINT = 'wait', DETAIL = 'why'; END $$");
+  auto failed = connection->exec(
+      "DO $$ BEGIN RAISE 'no' USING ERRCODE = 'ZH001', HINT = 'wait', DETAIL = 'why'; END $$");
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().kind, PgError::Kind::kServer);
   EXPECT_EQ(failed.error().sqlstate, "ZH001");
@@ -124,7 +125,8 @@ TEST_F(ConnectionTest, LargeTextsGoThroughANonBlockingSocket) {
 
 TEST_F(ConnectionTest, QuotesNamesAndLiterals) {
   auto connection = open();
-  auto result = connection->exec("SELECT " + quote_literal("it's a \\ 'test'") + " AS " + quote_identifier("a\"b c"));
+  auto result =
+      connection->exec("SELECT " + quote_literal("it's a \\ 'test'") + " AS " + quote_identifier("a\"b c"));
   ASSERT_TRUE(result);
   EXPECT_EQ(result->get(0, 0), "it's a \\ 'test'");
 }

@@ -41,7 +41,9 @@ class BootstrapTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { cluster_ = new PgCluster({.shards = 3}); }
   static void TearDownTestSuite() { delete std::exchange(cluster_, nullptr); }
-  void SetUp() override { cluster_->run_everywhere("DROP SCHEMA IF EXISTS howdah CASCADE; DROP TABLE IF EXISTS users"); }
+  void SetUp() override {
+    cluster_->run_everywhere("DROP SCHEMA IF EXISTS howdah CASCADE; DROP TABLE IF EXISTS users");
+  }
 
   static std::string at(int shard, const std::string& sql) {
     return cluster_->primary(shard).superuser().must(sql).text();
@@ -60,10 +62,12 @@ TEST_F(BootstrapTest, CreatesTheSameMapOnEveryShardOnceAndForAll) {
     auto name = "s" + std::to_string(shard);
     EXPECT_EQ(at(shard, "SELECT cluster, shard, buckets, hash, map_epoch, complete FROM howdah.cluster"),
               "demo|" + name + "|4096|postgres|1|t");
-    EXPECT_EQ(at(shard, "SELECT shard, count(*), min(bucket), max(bucket) FROM howdah.map GROUP BY 1 ORDER BY 1"),
-              "s0|2048|0|2047;s1|2048|2048|4095");
-    EXPECT_EQ(at(shard, "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = "
-                        "'howdah'::regnamespace"),
+    EXPECT_EQ(
+        at(shard, "SELECT shard, count(*), min(bucket), max(bucket) FROM howdah.map GROUP BY 1 ORDER BY 1"),
+        "s0|2048|0|2047;s1|2048|2048|4095");
+    EXPECT_EQ(at(shard,
+                 "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = "
+                 "'howdah'::regnamespace"),
               "howdah");
   }
   auto created = at(0, "SELECT created_at FROM howdah.cluster");
@@ -100,12 +104,13 @@ TEST_F(BootstrapTest, ConcurrentProxiesAgree) {
 TEST_F(BootstrapTest, InterruptedCreationIsCompletedFromEveryStep) {
   auto database = database_of(*cluster_, 3);
   ASSERT_TRUE(bootstrap(database));
-  for (int done = 1; done < 3; ++done) {      // maps on the first `done` shards only
+  for (int done = 1; done < 3; ++done) {  // maps on the first `done` shards only
     cluster_->run_everywhere("UPDATE howdah.cluster SET complete = false");
     for (int shard = done; shard < 3; ++shard) at(shard, "DROP SCHEMA howdah CASCADE");
     ASSERT_TRUE(bootstrap(database)) << done;
     for (int shard = 0; shard < 3; ++shard) {
-      EXPECT_EQ(at(shard, "SELECT complete, (SELECT count(*) FROM howdah.map) FROM howdah.cluster"), "t|4096");
+      EXPECT_EQ(at(shard, "SELECT complete, (SELECT count(*) FROM howdah.map) FROM howdah.cluster"),
+                "t|4096");
     }
   }
   for (int marked = 0; marked < 3; ++marked) {  // complete on the first `marked` shards only
@@ -220,7 +225,9 @@ TEST_F(BootstrapTest, RowsThatAreWhereAnEvenMapSaysAreWelcomeAndOthersAreNot) {
   ASSERT_TRUE(good) << good.error().message;
   EXPECT_EQ(good->owned(ShardId(1)), 2048u);
   cluster_->run_everywhere("DROP SCHEMA IF EXISTS howdah CASCADE");
-  at(0, "INSERT INTO users SELECT id FROM generate_series(200, 300) AS id WHERE hashint8extended(id, 0) & 4095 >= 2048");
+  at(0,
+     "INSERT INTO users SELECT id FROM generate_series(200, 300) AS id WHERE hashint8extended(id, 0) & 4095 "
+     ">= 2048");
   auto bad = bootstrap(with_users(*cluster_));
   ASSERT_FALSE(bad);
   EXPECT_EQ(bad.error().code, ErrorCode::kConfig);
@@ -231,8 +238,9 @@ TEST_F(BootstrapTest, StampsAndDecisionsAnswerAsTheProxyExpects) {
   auto app = cluster_->primary(0).connect();
   EXPECT_TRUE(app.query("SELECT howdah.stamp('demo', 's0', 'p1', 1)").ok());
   EXPECT_TRUE(app.query("SELECT howdah.stamp('demo', 's0', 'p1', 2)").ok());
-  EXPECT_EQ(at(0, "SELECT c.proxy, c.epoch, c.backend_start = a.backend_start FROM howdah.connections c "
-                  "JOIN pg_stat_activity a USING (pid)"),
+  EXPECT_EQ(at(0,
+               "SELECT c.proxy, c.epoch, c.backend_start = a.backend_start FROM howdah.connections c "
+               "JOIN pg_stat_activity a USING (pid)"),
             "p1|2|t");
   EXPECT_EQ(app.query("SELECT howdah.stamp('demo', 's1', 'p1', 1)").sqlstate, "ZH002");
   EXPECT_EQ(app.query("SELECT howdah.stamp('other', 's0', 'p1', 1)").sqlstate, "ZH002");
@@ -246,9 +254,10 @@ TEST_F(BootstrapTest, StampsAndDecisionsAnswerAsTheProxyExpects) {
   EXPECT_EQ(app.query("SELECT howdah.decide('short', '{s1}')").sqlstate, "22023");
   EXPECT_EQ(at(0, "SELECT outcome, participants, token_hash = sha256(" + token + ") FROM howdah.decisions"),
             "commit|{s1}|t");
-  for (const char* sql : {"SELECT * FROM howdah.decisions", "INSERT INTO howdah.decisions VALUES ('', 'commit', '{}')",
-                          "UPDATE howdah.map SET shard = 's1'", "SELECT * FROM howdah.cluster",
-                          "DELETE FROM howdah.connections", "CREATE TABLE howdah.mine ()"}) {
+  for (const char* sql :
+       {"SELECT * FROM howdah.decisions", "INSERT INTO howdah.decisions VALUES ('', 'commit', '{}')",
+        "UPDATE howdah.map SET shard = 's1'", "SELECT * FROM howdah.cluster",
+        "DELETE FROM howdah.connections", "CREATE TABLE howdah.mine ()"}) {
     EXPECT_EQ(app.query(sql).sqlstate, "42501") << sql;
   }
 }

@@ -14,7 +14,8 @@ config::Database database(std::vector<std::string> names) {
   return made;
 }
 
-StoredMap stored(const config::Database& db, const std::string& shard, bool complete, std::uint16_t owners = 2) {
+StoredMap stored(const config::Database& db, const std::string& shard, bool complete,
+                 std::uint16_t owners = 2) {
   auto map = to_stored("demo", db, sharding::ShardMap::initial(8, owners, sharding::HashKind::kPostgres));
   map.shard = shard;
   map.complete = complete;
@@ -51,7 +52,8 @@ TEST(BootstrapPlan, InterruptedCreationIsCompletedWhicheverShardWasFirst) {
 }
 
 TEST(BootstrapPlan, ACompleteMapNeedsNothingAndSurvivesAShardThatIsDown) {
-  auto all = plan_bootstrap("demo", kTwo, {{true, stored(kTwo, "s0", true)}, {true, stored(kTwo, "s1", true)}});
+  auto all =
+      plan_bootstrap("demo", kTwo, {{true, stored(kTwo, "s0", true)}, {true, stored(kTwo, "s1", true)}});
   ASSERT_TRUE(all);
   EXPECT_TRUE(all->install.empty());
   EXPECT_FALSE(all->mark_complete);
@@ -61,7 +63,8 @@ TEST(BootstrapPlan, ACompleteMapNeedsNothingAndSurvivesAShardThatIsDown) {
 }
 
 TEST(BootstrapPlan, HalfMarkedIsMarkedToTheEnd) {
-  auto plan = plan_bootstrap("demo", kTwo, {{true, stored(kTwo, "s0", true)}, {true, stored(kTwo, "s1", false)}});
+  auto plan =
+      plan_bootstrap("demo", kTwo, {{true, stored(kTwo, "s0", true)}, {true, stored(kTwo, "s1", false)}});
   ASSERT_TRUE(plan);
   EXPECT_TRUE(plan->mark_complete);
 }
@@ -86,7 +89,8 @@ TEST(BootstrapPlan, ANewShardGetsTheMapAndNoBuckets) {
 
 TEST(BootstrapPlan, ShardsAreKnownByNameNotByPosition) {
   auto turned = database({"s1", "s0"});
-  auto plan = plan_bootstrap("demo", turned, {{true, stored(kTwo, "s1", true)}, {true, stored(kTwo, "s0", true)}});
+  auto plan =
+      plan_bootstrap("demo", turned, {{true, stored(kTwo, "s1", true)}, {true, stored(kTwo, "s0", true)}});
   ASSERT_TRUE(plan);
   auto map = to_shard_map(turned, *plan->map);
   ASSERT_TRUE(map);
@@ -142,9 +146,10 @@ TEST(ServerFacts, WhatAllMustAgreeOn) {
   auto same = first;
   same.version = 150009;
   EXPECT_TRUE(check_agreement("s0", first, "s1", same));
-  for (auto spoil : {+[](ServerFacts& f) { f.version = 160001; }, +[](ServerFacts& f) { f.encoding = "LATIN1"; },
-                     +[](ServerFacts& f) { f.collate = "de_DE"; }, +[](ServerFacts& f) { f.ctype = "de_DE"; },
-                     +[](ServerFacts& f) { f.timezone = "CET"; }}) {
+  for (auto spoil :
+       {+[](ServerFacts& f) { f.version = 160001; }, +[](ServerFacts& f) { f.encoding = "LATIN1"; },
+        +[](ServerFacts& f) { f.collate = "de_DE"; }, +[](ServerFacts& f) { f.ctype = "de_DE"; },
+        +[](ServerFacts& f) { f.timezone = "CET"; }}) {
     auto other = first;
     spoil(other);
     EXPECT_FALSE(check_agreement("s0", first, "s1", other));

@@ -213,12 +213,12 @@ TEST_F(CatalogTest, TheFingerprintFollowsEveryChangeOfUsersObjects) {
     EXPECT_NE(after, before) << change;
     before = after;
   }
-  // What must not look like a change, or the catalog would be read again and again. The first ANALYZE may: it clears
-  // relhassubclass of tables that had children.
+  // What must not look like a change, or the catalog would be read again and again. The first ANALYZE may: it
+  // clears relhassubclass of tables that had children.
   admin.must("ANALYZE");
   before = fingerprint();
-  for (const char* other : {"VACUUM", "ANALYZE", "INSERT INTO parent_b VALUES (1)", "CREATE TEMP TABLE x (i int PRIMARY KEY)",
-                            "SELECT nextval('ticket')"}) {
+  for (const char* other : {"VACUUM", "ANALYZE", "INSERT INTO parent_b VALUES (1)",
+                            "CREATE TEMP TABLE x (i int PRIMARY KEY)", "SELECT nextval('ticket')"}) {
     admin.must(other);
     EXPECT_EQ(fingerprint(), before) << other;
   }
@@ -227,8 +227,10 @@ TEST_F(CatalogTest, TheFingerprintFollowsEveryChangeOfUsersObjects) {
 // "Fast" as a bound: thousands of columns in well under a second even in a sanitized build on a busy machine.
 TEST_F(CatalogTest, AThousandTablesAreReadQuickly) {
   PgServer big;
-  big.run_sql("DO $$ BEGIN FOR i IN 1..1000 LOOP EXECUTE format('CREATE TABLE t%s (a bigint PRIMARY KEY, b text, c int, "
-              "d numeric, e timestamptz)', i); END LOOP; END $$");
+  big.run_sql(
+      "DO $$ BEGIN FOR i IN 1..1000 LOOP EXECUTE format('CREATE TABLE t%s (a bigint PRIMARY KEY, b text, c "
+      "int, "
+      "d numeric, e timestamptz)', i); END LOOP; END $$");
   auto connection = pq::Connection::connect(big.url("howdah"));
   ASSERT_TRUE(connection);
   ASSERT_TRUE(load_catalog(**connection, 1));

@@ -36,7 +36,8 @@ class ControlTest : public ::testing::Test {
 
   static Result<std::uint64_t> refresh(Control& control) {
     std::promise<Result<std::uint64_t>> answer;
-    control.refresh_catalog("app", [&](Result<std::uint64_t> version) { answer.set_value(std::move(version)); });
+    control.refresh_catalog("app",
+                            [&](Result<std::uint64_t> version) { answer.set_value(std::move(version)); });
     return answer.get_future().get();
   }
   static const schema::Relation* table(const DatabaseState& state, const std::string& name) {
@@ -117,6 +118,39 @@ TEST_F(ControlTest, ResolvesAndReportsDistributedTransactions) {
   EXPECT_TRUE(wait_until([&] { return control.in_doubt().empty(); }));
 }
 
+// The account that the manual asks for, no superuser: every kind of work once.
+TEST_F(ControlTest, AnAccountWithTheDocumentedRightsSuffices) {
+  PgCluster cluster({.shards = 2, .replicas = 1});
+  cluster.run_everywhere(
+      "CREATE ROLE keeper LOGIN PASSWORD 'keeper' IN ROLE pg_monitor, pg_signal_backend, app;"
+      "GRANT CREATE ON DATABASE app TO keeper; CREATE TABLE t (i int); ALTER TABLE t OWNER TO app");
+  cluster.wait_replayed();
+  auto config = config_of(cluster);
+  config->databases["app"].control = {"keeper", "keeper"};
+  Settings settings;
+  settings.recovery_age = milliseconds(0);
+  settings.recovery_interval = milliseconds(20);
+  settings.collect_interval = seconds(0);
+  settings.abort_margin = seconds(0);
+  Control control(config, settings);
+  auto started = control.start();
+  ASSERT_TRUE(started) << started.error().message << " " << started.error().detail;
+  auto app = control.database("app");
+  ASSERT_TRUE(app->snapshot()->catalog);
+  EXPECT_NE(table(*app, "t"), nullptr);
+  auto mark = to_steady_ns(std::chrono::steady_clock::now());
+  EXPECT_TRUE(wait_until([&] { return app->health().at(ServerId(1)).may_read(mark); }));
+  auto writer = cluster.primary(1).connect();
+  writer.must("BEGIN");
+  writer.must("INSERT INTO t VALUES (1)");
+  writer.must("PREPARE TRANSACTION 'howdah1:demo:s1:s0:1:" + kHash + "'");
+  EXPECT_TRUE(wait_until([&] { return writer.scalar("SELECT count(*) FROM pg_prepared_xacts") == "0"; }));
+  auto commit_point = cluster.primary(0).superuser();
+  EXPECT_TRUE(wait_until([&] { return commit_point.scalar("SELECT count(*) FROM howdah.decisions") == "0"; }))
+      << "an abort that nobody can contradict is forgotten";
+  EXPECT_TRUE(writer.query("SELECT howdah.stamp('demo', 's1', 'p', 1)").ok());
+}
+
 TEST_F(ControlTest, StopAnswersEveryoneAndEndsQuickly) {
   Control control(config_of(*cluster_));
   ASSERT_TRUE(control.start());
@@ -124,7 +158,8 @@ TEST_F(ControlTest, StopAnswersEveryoneAndEndsQuickly) {
   std::atomic<int> answers{0};
   for (int i = 0; i < 20; ++i) {
     control.refresh_catalog("app", [&](const Result<std::uint64_t>&) { ++answers; });
-    control.resolve("app", ShardId(1), kHash, pq::within(seconds(30)), [&](const Result<Outcome>&) { ++answers; });
+    control.resolve("app", ShardId(1), kHash, pq::within(seconds(30)),
+                    [&](const Result<Outcome>&) { ++answers; });
   }
   auto began = std::chrono::steady_clock::now();
   control.stop();

@@ -55,8 +55,8 @@ TEST_F(MonitorTest, SeesEveryServersRoleAndPosition) {
   EXPECT_TRUE(wait_until([&] { return server(1).lag_bytes == 0; }));
 }
 
-// The promise itself: whenever may_read(mark) says yes for the mark of a write, the row is there. The commits are
-// asynchronous, the case where write and flush positions are too low.
+// The promise itself: whenever may_read(mark) says yes for the mark of a write, the row is there. The commits
+// are asynchronous, the case where write and flush positions are too low.
 TEST_F(MonitorTest, NeverCallsAReplicaCaughtUpBeforeTheWriteIsVisible) {
   auto primary = cluster_.primary().superuser();
   auto replica = cluster_.replica().superuser();
@@ -108,7 +108,8 @@ TEST_F(MonitorTest, ADeadReplicaIsUnusableUntilItIsBackAndCaughtUp) {
 TEST_F(MonitorTest, APromotedReplicaIsNotUsable) {
   ASSERT_TRUE(catches_up(1, now()));
   cluster_.replica(0, 0).promote();
-  EXPECT_TRUE(wait_until([&] { return server(1).up && !server(1).in_recovery && server(1).caught_up_to == 0; }));
+  EXPECT_TRUE(
+      wait_until([&] { return server(1).up && !server(1).in_recovery && server(1).caught_up_to == 0; }));
   auto mark = now();
   ASSERT_TRUE(catches_up(2, mark));
   EXPECT_FALSE(server(1).may_read(0));
@@ -128,7 +129,8 @@ TEST_F(MonitorTest, ALostProbeConnectionIsNoOutage) {
   ASSERT_TRUE(catches_up(1, now()));
   auto admin = cluster_.primary().superuser();
   for (int i = 0; i < 5; ++i) {
-    admin.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'howdah control'");
+    admin.must(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'howdah control'");
     auto mark = now();
     ASSERT_TRUE(wait_until([&] { return server(0).last_seen > mark; }));
     ASSERT_TRUE(server(0).up);

@@ -47,7 +47,8 @@ TEST(SampleTracker, ANewTimelineOrServerVoidsEverySample) {
   }
 }
 
-// The same server with less WAL than before has lost some: what it writes now is other WAL at the same positions.
+// The same server with less WAL than before has lost some: what it writes now is other WAL at the same
+// positions.
 TEST(SampleTracker, APositionThatGoesBackVoidsEverySample) {
   SampleTracker tracker(1);
   tracker.on_sample(10, kPrimary, Lsn(1000));

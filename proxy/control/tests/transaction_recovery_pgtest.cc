@@ -21,7 +21,8 @@ using testing::PgCluster;
 using testing::wait_until;
 
 const std::string kToken = "000102030405060708090a0b0c0d0e0f";
-const std::string kHash = "be45cb2605bf36bebde684841a28f0fd43c69850a3dce5fedba69928ee3a8991";  // sha256 of its bytes
+const std::string kHash =
+    "be45cb2605bf36bebde684841a28f0fd43c69850a3dce5fedba69928ee3a8991";  // sha256 of its bytes
 
 class RecoveryTest : public ::testing::Test {
  protected:
@@ -51,16 +52,18 @@ class RecoveryTest : public ::testing::Test {
     stop();
     for (int shard = 0; shard < 2; ++shard) {
       auto left = cluster_->primary(shard).superuser();
-      for (const auto& row : left.must("SELECT gid FROM pg_prepared_xacts").rows) left.must("ROLLBACK PREPARED '" + *row[0] + "'");
+      for (const auto& row : left.must("SELECT gid FROM pg_prepared_xacts").rows)
+        left.must("ROLLBACK PREPARED '" + *row[0] + "'");
     }
   }
 
   void start() {
     io_.restart();
-    recovery_.emplace(io_, kCluster, database_, settings_, [this](const std::string& shard, std::vector<InDoubt> list) {
-      std::lock_guard lock(mutex_);
-      if (shard == "s1") unfinished_ = std::move(list), ++looks_;
-    });
+    recovery_.emplace(io_, kCluster, database_, settings_,
+                      [this](const std::string& shard, std::vector<InDoubt> list) {
+                        std::lock_guard lock(mutex_);
+                        if (shard == "s1") unfinished_ = std::move(list), ++looks_;
+                      });
     recovery_->start();
     work_.emplace(io_.get_executor());
     thread_ = std::thread([this] { io_.run(); });
@@ -100,7 +103,9 @@ class RecoveryTest : public ::testing::Test {
   static std::string at(int shard, const std::string& sql) {
     return cluster_->primary(shard).superuser().must(sql).text();
   }
-  static std::string outcome() { return at(0, "SELECT outcome, checked_at IS NOT NULL FROM howdah.decisions"); }
+  static std::string outcome() {
+    return at(0, "SELECT outcome, checked_at IS NOT NULL FROM howdah.decisions");
+  }
   static bool none_prepared() { return at(1, "SELECT count(*) FROM pg_prepared_xacts") == "0"; }
   static std::string rows() { return at(1, "SELECT count(*) FROM t"); }
 
@@ -108,7 +113,8 @@ class RecoveryTest : public ::testing::Test {
   Result<Outcome> resolve(milliseconds patience) {
     std::promise<Result<Outcome>> answer;
     auto body = [&]() -> asio::awaitable<void> {
-      auto outcome = co_await recovery_->resolve(ShardId(0), kHash, std::chrono::steady_clock::now() + patience);
+      auto outcome =
+          co_await recovery_->resolve(ShardId(0), kHash, std::chrono::steady_clock::now() + patience);
       answer.set_value(std::move(outcome));
     };
     asio::co_spawn(io_, body(), asio::detached);
@@ -331,7 +337,8 @@ TEST_F(RecoveryTest, EndedConnectionsLeaveTheRegistry) {
   auto living = cluster_->primary(0).connect();
   living.must("SELECT howdah.stamp('demo', 's0', 'here', 1)");
   start();
-  EXPECT_TRUE(wait_until([] { return at(0, "SELECT string_agg(proxy, ',') FROM howdah.connections") == "here"; }));
+  EXPECT_TRUE(
+      wait_until([] { return at(0, "SELECT string_agg(proxy, ',') FROM howdah.connections") == "here"; }));
 }
 
 }  // namespace
