@@ -1,6 +1,7 @@
 #include "proxy/control/replica_monitor.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <thread>
 
@@ -103,6 +104,28 @@ TEST_F(MonitorTest, ADeadReplicaIsUnusableUntilItIsBackAndCaughtUp) {
   cluster_.replica(0, 0).start();
   EXPECT_TRUE(catches_up(1, now()));
   EXPECT_TRUE(server(1).up);
+}
+
+// Stopped processes keep their sockets open: only the deadline tells.
+TEST_F(MonitorTest, ASilentReplicaIsUnusableAndDelaysNoOther) {
+  ASSERT_TRUE(catches_up(1, now()));
+  std::vector<pid_t> silenced = {cluster_.replica(0, 0).pid()};
+  auto watcher = cluster_.replica(0, 0).superuser();
+  for (const auto& row :
+       watcher.must("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()").rows) {
+    silenced.push_back(std::stoi(*row[0]));
+  }
+  for (auto pid : silenced) kill(pid, SIGSTOP);
+  std::int64_t slowest = 0;
+  EXPECT_TRUE(wait_until([&] {
+    auto mark = now();
+    EXPECT_TRUE(catches_up(2, mark));
+    slowest = std::max(slowest, now() - mark);
+    return server(1).caught_up_to == 0 && !server(1).up;
+  }));
+  EXPECT_LT(slowest, 900'000'000) << "the other replica never waited for a deadline";
+  for (auto pid : silenced) kill(pid, SIGCONT);
+  EXPECT_TRUE(catches_up(1, now()));
 }
 
 TEST_F(MonitorTest, APromotedReplicaIsNotUsable) {

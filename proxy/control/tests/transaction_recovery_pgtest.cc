@@ -234,6 +234,51 @@ TEST_F(RecoveryTest, AnotherServerInTheCommitPointsPlaceIsNotBelieved) {
   EXPECT_FALSE(none_prepared());
 }
 
+// A write that no standby has confirmed is no ground to act upon: a failover could lose it.
+class UnconfirmedRecoveryTest : public RecoveryTest {
+ protected:
+  UnconfirmedRecoveryTest() {
+    prepare();
+    set_standby("nobody");
+  }
+  ~UnconfirmedRecoveryTest() override { set_standby(""); }
+  static void set_standby(const std::string& name) {
+    at(0, "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+    at(0, "SELECT pg_reload_conf()");
+    EXPECT_TRUE(wait_until([&] { return at(0, "SHOW synchronous_standby_names") == name; }));
+  }
+  static int waiting_commits() {
+    return std::stoi(at(0, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"));
+  }
+};
+
+TEST_F(UnconfirmedRecoveryTest, ACanceledWaitForTheStandbyIsInDoubt) {
+  start();
+  EXPECT_TRUE(wait_until([&] {
+    at(0, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    return unfinished().size() == 1;
+  }));
+  EXPECT_NE(unfinished().at(0).reason.find("canceling wait for synchronous replication"), std::string::npos);
+  EXPECT_FALSE(none_prepared());
+  set_standby("");
+  EXPECT_TRUE(wait_until(none_prepared));
+}
+
+TEST_F(UnconfirmedRecoveryTest, AttemptsThatWaitForeverDoNotPileUp) {
+  settings_.statement_timeout = milliseconds(100);
+  start();
+  int most = 0;
+  for (int looks = 0; looks < 6; ++looks) {
+    look_again();
+    most = std::max(most, waiting_commits());
+  }
+  EXPECT_FALSE(none_prepared());
+  EXPECT_GT(most, 0);
+  EXPECT_LE(most, 5);
+  set_standby("");
+  EXPECT_TRUE(wait_until(none_prepared));
+}
+
 TEST_F(RecoveryTest, WhatIsNotCertainlyOursIsReportedNeverTouched) {
   const std::string names[] = {"howdah1:demo:s0:s1:1:" + kHash, gid("s9"), "howdah1:demo:odd"};
   for (const auto& name : names) prepare(name);
