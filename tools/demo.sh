@@ -155,7 +155,7 @@ write_config() {
       demo_table_rules | sed 's/^/        /'
     } >"$DIR/howdah.yaml"
     if [ -n "$EXTRA" ]; then
-      python3 "$ROOT/tools/lib/merge_yaml.py" "$DIR/howdah.yaml" "$EXTRA" >"$DIR/merged.yaml" || exit 1
+      /usr/bin/python3 "$ROOT/tools/lib/merge_yaml.py" "$DIR/howdah.yaml" "$EXTRA" >"$DIR/merged.yaml" || exit 1
       mv "$DIR/merged.yaml" "$DIR/howdah.yaml"
     fi
   )
