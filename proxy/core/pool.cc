@@ -12,6 +12,10 @@ std::int64_t nanoseconds(SteadyTime time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
 }
 
+std::uint64_t elapsed_us(SteadyTime from, SteadyTime to) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(to - from).count());
+}
+
 // A server that is starting up or out of slots will take the login later; others will not.
 bool worth_waiting(const Error& reason) { return reason.code == ErrorCode::kTooManyClients; }
 
@@ -78,6 +82,7 @@ void Pool::grant(ServerConn& conn) {
 void Pool::release(ServerConn& conn) {
   conn.unlink();
   const auto now = worker_.reactor().now();
+  counters.busy_us += elapsed_us(conn.linked_since, now);
   const bool old = target_.lifetime.count() > 0 && now - conn.created > target_.lifetime;
   if (!conn.clean() || old || worker_.draining()) {
     if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);

@@ -117,7 +117,8 @@ class Pool {
 
   struct Counters {
     std::uint64_t transactions = 0, statements = 0, wait_us = 0, bytes_in = 0, bytes_out = 0, connects = 0, failures = 0;
-    std::uint64_t busy_us = 0;
+    std::uint64_t busy_us = 0;   // server connections held by clients
+    std::uint64_t query_us = 0;  // ... while replies were owed
   };
   Counters counters;
   std::uint64_t prepared_limit = 500;

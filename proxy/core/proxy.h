@@ -13,6 +13,7 @@
 
 #include "proxy/config/config.h"
 #include "proxy/control/control.h"
+#include "proxy/core/admin_hook.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/worker.h"
 
@@ -38,6 +39,9 @@ class Proxy final : private net::IoHandler {
   config::ConfigPtr config() const;
   std::shared_ptr<Budget> budget(const std::string& database, const std::string& user, ServerId server,
                                  std::uint32_t limit);
+  // Before start(), from main; null: no console.
+  void set_admin(AdminHook* admin) { admin_ = admin; }
+  AdminHook* admin() const { return admin_; }
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
   std::atomic<std::int64_t>& clients() { return clients_; }
   SSL_CTX* tls() const { return tls_.get(); }  // null: TLS is off
@@ -55,6 +59,7 @@ class Proxy final : private net::IoHandler {
   mutable std::mutex mutex_;
   config::ConfigPtr config_;  // guarded by mutex_
   std::unique_ptr<control::Control> control_;
+  AdminHook* admin_ = nullptr;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::map<std::string, std::shared_ptr<Budget>> budgets_;  // guarded by mutex_
   std::atomic<std::int64_t> clients_{0};

@@ -50,6 +50,7 @@ void ServerConn::on_timer() {
 void ServerConn::owe(const ServerEntry& entry) {
   // A simple query replaces the unnamed statement.
   if (entry.kind == OwedKind::kQuery) statements.unnamed.reset();
+  if (pipeline.empty()) owing_since = reactor_->now();
   pipeline.push(entry);
   ++link.owed;
 }
@@ -60,6 +61,7 @@ void ServerConn::flush(Bytes more) {
   const std::size_t total = out_.size() + more.size();
   const auto result = stream_.write(out_.view(), more);
   if (result.status == net::IoStatus::kError) return fail(lost_error(std::strerror(result.error)));
+  pool_->counters.bytes_out += result.count;
   if (result.count == total) return out_.release();
   const std::size_t from_out = std::min(result.count, out_.size());
   out_.consume(from_out);
@@ -87,6 +89,7 @@ void ServerConn::attach(Pool& pool, net::Reactor& reactor) {
 void ServerConn::link_to(ReplyOwner& owner) {
   owner_ = &owner;
   state_ = State::kLinked;
+  linked_since = reactor_->now();
   link = LinkState{};
 }
 
@@ -158,6 +161,7 @@ void ServerConn::read_some() {
                                                                : std::strerror(got.error)));
     }
     in_.commit(got.count);
+    pool_->counters.bytes_in += got.count;
     process();
     if (lost()) return;
     // A short read emptied the socket: the next edge tells of more. TLS may hold decrypted bytes back.
@@ -317,6 +321,10 @@ void ServerConn::take_ready(Bytes body, Bytes whole) {
   if (entry.kind != OwedKind::kQuery) link.unsynced = link.executed = false;
   if (entry.forward && entry.forward_ready) give(entry, whole);
   pipeline.pop();
+  if (pipeline.empty()) {
+    pool_->counters.query_us += static_cast<std::uint64_t>(
+        std::chrono::duration_cast<microseconds>(reactor_->now() - owing_since).count());
+  }
   --link.owed;
   owner_->on_entry_done(*this, entry, !link.error);
   owner_->on_ready(*this, entry);

@@ -109,6 +109,7 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   Pool& pool() const { return *pool_; }
   State state() const { return state_; }
   void set_state(State state) { state_ = state; }
+  bool is_tls() const { return stream_.is_tls(); }
   bool lost() const { return state_ == State::kLost; }
   const Error& lost_reason() const { return lost_reason_; }
   bool clean() const;  // nothing owed, nothing half read, idle in no transaction
@@ -126,6 +127,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   std::uint32_t cancels_in_flight = 0;        // not to be reused before these are done
   SteadyTime created;
   SteadyTime last_used;
+  SteadyTime linked_since;
+  SteadyTime owing_since;  // of the oldest reply owed without a pause
   std::uint64_t id = 0;
 
  private:

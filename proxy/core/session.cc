@@ -7,6 +7,7 @@
 #include "drivers/net/socket.h"
 #include "drivers/pgwire/backend.h"
 #include "drivers/pgwire/frame.h"
+#include "proxy/core/admin_protocol.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/worker.h"
@@ -155,7 +156,12 @@ Task<> Session::serve() {
     request_at_ = worker_.reactor().now();
     const Bytes whole = in.substr(0, header.total);
     message_size_ = header.total;
-    co_await handle(header.type, whole.substr(pgwire::kHeaderSize), whole);
+    const Bytes body = whole.substr(pgwire::kHeaderSize);
+    if (is_admin_) {
+      co_await handle_admin(header.type, body);
+    } else {
+      co_await handle(header.type, body, whole);
+    }
     in_.consume(std::exchange(message_size_, 0));
     // A client that sends without reading its answers waits until it has read them.
     while (out_.size() > kClientHighWater && !closing_) co_await suspend();

@@ -32,6 +32,7 @@
 
 namespace howdah::proxy {
 
+class AdminProtocol;
 class Worker;
 
 // A portal of the extended protocol, from Bind to the end of its transaction (or Sync outside of one).
@@ -105,6 +106,16 @@ class Session final : public net::IoHandler,
   std::int32_t pid() const { return pid_; }
   std::int32_t secret() const { return secret_; }
   const std::string& user_name() const { return user_name_; }
+  enum class ClientState : std::uint8_t { kActive, kIdle, kIdleInTransaction, kWaiting };
+  ClientState client_state() const {
+    return waiting_in != nullptr ? ClientState::kWaiting
+           : task_.active()      ? ClientState::kActive
+           : tx_.active()        ? ClientState::kIdleInTransaction
+                                 : ClientState::kIdle;
+  }
+  const UserPools* pools() const { return pools_; }  // null: a console session, or not logged in yet
+  bool is_admin() const { return is_admin_; }
+  bool is_tls() const { return stream_.is_tls(); }
   bool logged_in() const { return logged_in_; }
   bool counted() const { return counted_; }
 
@@ -152,7 +163,8 @@ class Session final : public net::IoHandler,
   Task<bool> welcome(const Startup& startup);
 
   // --- session_admin.cc
-  Task<> admin_query(Bytes body);
+  Task<> handle_admin(char type, Bytes body);
+  Task<std::string> run_admin(std::string commands);
 
   // --- session_plan.cc: from text to server
   Result<PlanPtr> plan_text(Bytes sql, std::span<const Oid> types);
@@ -262,6 +274,7 @@ class Session final : public net::IoHandler,
   std::vector<ServerConn*> links_;
   Transaction tx_;
   std::unique_ptr<Extended> ext_;
+  std::unique_ptr<AdminProtocol> admin_;  // of a console session
   struct ShardView {
     std::int64_t mark = 0;          // a read may use a replica only if it has caught up to this
     std::int64_t last_read = 0;
