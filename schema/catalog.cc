@@ -40,6 +40,7 @@ const Column* Relation::column(std::string_view column_name) const {
 void Catalog::add(Relation relation) {
   auto key = qualified(relation.schema, relation.name);
   auto shared = std::make_shared<const Relation>(std::move(relation));
+  schemas_.insert(shared->schema);
   by_oid_[shared->oid] = shared;
   relations_[std::move(key)] = std::move(shared);
 }
@@ -68,6 +69,13 @@ const Function* Catalog::function(std::string_view schema, std::string_view name
     auto found = functions_.find(qualified(in, name));
     return found == functions_.end() ? nullptr : &found->second;
   });
+}
+
+std::string Catalog::creation_schema(const std::vector<std::string>& search_path) const {
+  for (const auto& name : search_path) {
+    if (has_schema(name)) return name;
+  }
+  return {};
 }
 
 const Relation& Catalog::root_of(const Relation& relation) const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/ids.h"
@@ -64,6 +65,8 @@ class Catalog {
   // Adds; a second relation of the same (schema, name) replaces the first. Only before the catalog is shared.
   void add(Relation relation);
   void add(Function function);
+  // A schema, which may be empty; add(Relation) knows its own.
+  void add_schema(std::string name) { schemas_.insert(std::move(name)); }
   void set_version(std::uint64_t version) { version_ = version; }
 
   // `schema` empty: the first match along search_path ("$user" already resolved by the caller); pg_catalog is
@@ -73,6 +76,9 @@ class Catalog {
   const Relation* relation(Oid oid) const;
   const Function* function(std::string_view schema, std::string_view name,
                            const std::vector<std::string>& search_path) const;
+  bool has_schema(const std::string& name) const { return schemas_.contains(name); }
+  // Where an unqualified CREATE puts its object: the first schema of the path that exists. Empty when none does.
+  std::string creation_schema(const std::vector<std::string>& search_path) const;
   // The topmost partition or inheritance ancestor; the relation itself when it has none.
   const Relation& root_of(const Relation& relation) const;
   std::uint64_t version() const { return version_; }
@@ -82,6 +88,7 @@ class Catalog {
   std::uint64_t version_ = 0;  // grows with every refresh that changed something
   std::unordered_map<std::string, std::shared_ptr<const Relation>> relations_;  // "schema\0name"
   std::unordered_map<Oid, std::shared_ptr<const Relation>> by_oid_;
+  std::unordered_set<std::string> schemas_;
   std::unordered_map<std::string, Function> functions_;                         // "schema\0name"
 };
 

@@ -75,9 +75,17 @@ asio::awaitable<Result<sharding::ShardMap>> Bootstrap::run() {
   co_return map;
 }
 
+// Then the proxy can serve the others: a shard that is down fails only what needs it.
+bool Bootstrap::knows_whole_map() const {
+  for (const auto& shard : shards_) {
+    if (shard->state.map && shard->state.map->complete) return true;
+  }
+  return false;
+}
+
 // Round after round, so that one missing server costs the others nothing.
 asio::awaitable<Result<void>> Bootstrap::connect_all() {
-  const auto until = std::chrono::steady_clock::now() + settings_.bootstrap_timeout;
+  const auto began = std::chrono::steady_clock::now();
   for (;;) {
     bool all = true;
     for (auto& shard : shards_) {
@@ -102,7 +110,8 @@ asio::awaitable<Result<void>> Bootstrap::connect_all() {
     }
     if (all) co_return Result<void>();
     if (stopping_) co_return stopped();
-    if (std::chrono::steady_clock::now() + kRetry >= until) break;
+    const auto patience = knows_whole_map() ? settings_.degraded_timeout : settings_.bootstrap_timeout;
+    if (std::chrono::steady_clock::now() + kRetry >= began + patience) break;
     timer_.expires_after(kRetry);
     co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
   }

@@ -40,6 +40,7 @@ class Bootstrap {
   std::vector<ShardState> states() const;
   boost::asio::awaitable<Result<StoredMap>> new_map();
   bool needs_schema() const;
+  bool knows_whole_map() const;
   SteadyTime deadline() const;
 
   const std::string cluster_;

@@ -20,6 +20,9 @@ void CatalogBuilder::take(CatalogQuery query, const pq::PgResult& rows) {
     case kFingerprintQuery:
       fingerprint_ = rows.text(0, 0);
       break;
+    case kSchemasQuery:
+      take_schemas(rows);
+      break;
     case kDomainsQuery:
       take_domains(rows);
       break;
@@ -38,6 +41,10 @@ void CatalogBuilder::take(CatalogQuery query, const pq::PgResult& rows) {
     case kCatalogQueries:
       break;
   }
+}
+
+void CatalogBuilder::take_schemas(const pq::PgResult& rows) {
+  for (int i = 0; i < rows.rows(); ++i) schemas_.push_back(rows.text(i, 0));
 }
 
 void CatalogBuilder::take_domains(const pq::PgResult& rows) {
@@ -118,6 +125,7 @@ void CatalogBuilder::take_functions(const pq::PgResult& rows) {
 
 std::shared_ptr<const schema::Catalog> CatalogBuilder::build(std::uint64_t version) {
   auto catalog = std::make_shared<schema::Catalog>();
+  for (auto& name : schemas_) catalog->add_schema(std::move(name));
   for (auto& relation : relations_) catalog->add(std::move(relation));
   for (auto& function : functions_) catalog->add(std::move(function));
   catalog->set_version(version);

@@ -29,6 +29,8 @@ WITH relation AS MATERIALIZED (
 SELECT count(*) || '/' || coalesce(sum(
   hashint8extended(id, kind * 4294967296 + sub) # hashint8extended(version::text::bigint, kind)), 0) FROM marks
 )sql",
+    // kSchemasQuery
+    "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'",
     // kDomainsQuery
     "SELECT oid, typbasetype, typdefault IS NOT NULL FROM pg_type WHERE typtype = 'd'",
     // kRelationsQuery: a view's own _RETURN rule and the internal triggers of foreign keys do not count

@@ -25,6 +25,7 @@ namespace howdah::control {
 // that all see one moment.
 enum CatalogQuery : std::size_t {
   kFingerprintQuery,
+  kSchemasQuery,
   kDomainsQuery,
   kRelationsQuery,
   kColumnsQuery,
@@ -48,6 +49,7 @@ class CatalogBuilder {
     Oid base;
     bool has_default;
   };
+  void take_schemas(const pq::PgResult& rows);
   void take_domains(const pq::PgResult& rows);
   void take_relations(const pq::PgResult& rows);
   void take_columns(const pq::PgResult& rows);
@@ -56,6 +58,7 @@ class CatalogBuilder {
   schema::Relation* relation(Oid oid);
 
   std::string fingerprint_;
+  std::vector<std::string> schemas_;
   std::unordered_map<Oid, Domain> domains_;
   std::vector<schema::Relation> relations_;
   std::unordered_map<Oid, std::size_t> by_oid_;

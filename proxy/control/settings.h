@@ -7,6 +7,7 @@ namespace howdah::control {
 
 struct Settings {
   std::chrono::milliseconds bootstrap_timeout{15'000};  // wait for servers that are not up yet
+  std::chrono::milliseconds degraded_timeout{3'000};    // instead, once another shard knows the whole map
   std::chrono::milliseconds connect_timeout{3'000};
   std::chrono::milliseconds probe_timeout{1'000};  // a server that answers later counts as down
   std::chrono::milliseconds reconnect_min{50};     // backoff doubles up to reconnect_max

@@ -229,7 +229,8 @@ NamedTable find_table(const AnalyzeContext& context, const TreeNode* range_var) 
     out.schema = root.schema;
     out.name = root.name;
   } else if (out.schema.empty()) {
-    out.schema = context.search_path.empty() ? "public" : context.search_path.front();
+    if (context.catalog != nullptr) out.schema = context.catalog->creation_schema(context.search_path);
+    if (out.schema.empty()) out.schema = context.search_path.empty() ? "public" : context.search_path.front();
   }
   if (context.rules != nullptr) out.rule = context.rules->find(out.schema, out.name);
   return out;

@@ -178,7 +178,10 @@ TEST_F(BootstrapTest, AShardThatIsDownDoesNotStopAProxyOnceTheMapIsComplete) {
   EXPECT_EQ(too_early.error().code, ErrorCode::kServerUnavailable);
   auto whole = bootstrap(database);
   ASSERT_TRUE(whole);
-  auto map = bootstrap(down);
+  Settings impatient;
+  impatient.bootstrap_timeout = std::chrono::hours(1);
+  impatient.degraded_timeout = milliseconds(200);
+  auto map = bootstrap(down, "demo", impatient);
   ASSERT_TRUE(map) << map.error().message;
   EXPECT_EQ(*map, *whole);
 }
