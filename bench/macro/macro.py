@@ -23,6 +23,7 @@ import proxies
 from system import Postgres, raise_descriptor_limit, scratch_folder
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SCRIPT = ROOT / "bench/macro/select_only.sql"
 
 
 def pgbouncer_version(binary):
@@ -34,8 +35,8 @@ def pgbench(endpoint, mode, options):
     """One measurement: {tps, latency_ms, cpu_us}."""
     before = endpoint.process.cpu_seconds() if endpoint.process else 0
     done = subprocess.run(
-        ["pgbench", "-n", "-S", "-M", mode, "-c", str(options.clients), "-j", "2", "-T", str(options.seconds), "-s", str(options.scale),
-         f"postgresql://app:app@127.0.0.1:{endpoint.port}/app"], capture_output=True, text=True)
+        ["pgbench", "-n", "-f", str(SCRIPT), "-D", f"scale={options.scale}", "-M", mode, "-c", str(options.clients), "-j", "2",
+         "-T", str(options.seconds), f"postgresql://app:app@127.0.0.1:{endpoint.port}/app"], capture_output=True, text=True)
     after = endpoint.process.cpu_seconds() if endpoint.process else 0
     if done.returncode != 0:
         raise SystemExit(f"pgbench through {endpoint.name} failed:\n{done.stdout}{done.stderr}")
@@ -88,6 +89,7 @@ def memory(endpoint, count):
 
 def start(folder, options):
     servers = [Postgres(f"pg{i}", folder, options.scale) for i in range(5)]
+    servers[0].pgbench_init("gv")
     endpoints = [proxies.direct(servers[0])]
     if options.pgbouncer:
         prepared = pgbouncer_version(options.pgbouncer) >= (1, 21)
@@ -97,13 +99,14 @@ def start(folder, options):
     if pathlib.Path(options.howdah).exists():
         endpoints.append(proxies.howdah("howdah", servers[:1], folder, options.clients, options.howdah))
         endpoints.append(proxies.howdah("howdah-4", servers[1:], folder, options.clients, options.howdah))
-        keep_own_rows(servers[1:])
+        fill_shards(servers[1:])
     return servers, endpoints
 
 
-def keep_own_rows(shards):
-    """Each shard was filled with all rows; it keeps those of the buckets that Howdah's map gives it."""
+def fill_shards(shards):
+    """Each shard is filled with all rows, once Howdah made its map, and keeps those of its own buckets."""
     for i, shard in enumerate(shards):
+        shard.pgbench_init("g")
         shard.control("DELETE FROM pgbench_accounts WHERE (hashint8extended(aid, 0) & 4095)::int NOT IN "
                       f"(SELECT bucket FROM howdah.map WHERE shard = 's{i}')")
         shard.control("VACUUM ANALYZE pgbench_accounts")

@@ -102,7 +102,12 @@ class Postgres:
                                                      str(self.home)]), folder, signal.SIGINT)
         self.process.await_port(self.port)
         self.await_ready()
-        run(["pgbench", "-q", "-i", "-s", str(scale), self.url()])
+        self.scale = scale
+        self.pgbench_init("dtp")
+
+    def pgbench_init(self, steps):
+        """pgbench's own initialisation steps: d(rop), t(ables), g(enerate rows), v(acuum), p(rimary keys)."""
+        run(["pgbench", "-q", "-i", "-I", steps, "-s", str(self.scale), self.url()])
 
     def initialise(self):
         run(as_server_user([f"{PG_BIN}/initdb", "-D", str(self.data), "-U", "postgres", "-A", "scram-sha-256", "--no-sync", "-E", "UTF8",
