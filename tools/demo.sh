@@ -168,7 +168,7 @@ start_howdah() {
   echo "$HOWDAH_PID" >"$DIR/howdah.pid"
   for ((i = 0; i < 600; i++)); do
     [ "$(http_status "$HTTP_PORT" /ready)" = 200 ] && return 0
-    kill -0 "$HOWDAH_PID" 2>/dev/null || break
+    alive "$HOWDAH_PID" || break
     sleep 0.05
   done
   echo "howdah is not ready: $(http_body "$HTTP_PORT" /ready)" >&2
@@ -235,7 +235,7 @@ stop_all() {
   # Only a process that still runs with our configuration is ours to stop.
   if [ -n "$pid" ] && grep -qaF "$DIR/howdah.yaml" "/proc/$pid/cmdline" 2>/dev/null; then
     kill -TERM "$pid" 2>/dev/null
-    for ((i = 0; i < 100; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
+    for ((i = 0; i < 100; i++)); do alive "$pid" || break; sleep 0.05; done
     kill -KILL "$pid" 2>/dev/null
   fi
   for data in "$DIR"/data/*/; do [ -d "$data" ] && pg_kill "${data%/}" & done

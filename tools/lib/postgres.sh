@@ -98,11 +98,18 @@ pg_launch() {
     -o "-p $2 -k '$3' -c cluster_name=$4" start
 }
 
+# alive PID: it exists and is not a zombie that nobody has reaped yet.
+alive() {
+  local line
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  case "${line##*) }" in Z*) return 1 ;; esac
+}
+
 # The status of a server from its postmaster.pid: "ready", "standby", "starting", "stopping" or nothing.
 pg_status() {
   local lines=()
   [ -r "$1/postmaster.pid" ] && mapfile -t lines <"$1/postmaster.pid" 2>/dev/null
-  [ -n "${lines[0]:-}" ] && kill -0 "${lines[0]}" 2>/dev/null && echo "${lines[7]:-starting}"
+  [ -n "${lines[0]:-}" ] && alive "${lines[0]}" && echo "${lines[7]:-starting}"
 }
 
 # pg_await DATADIR: until it takes connections; fails after 60 s or when it ends.
@@ -126,7 +133,7 @@ pg_kill() {
   kill -QUIT "$pid" 2>/dev/null
   local i
   for ((i = 0; i < 250; i++)); do
-    kill -0 "$pid" 2>/dev/null || return 0
+    alive "$pid" || return 0
     sleep 0.02
   done
   kill -KILL "$pid" 2>/dev/null
