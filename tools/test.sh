@@ -11,9 +11,9 @@ MEMORY_GIB=$(($(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 1
 JOBS=$(nproc)
 [ "$JOBS" -gt $((MEMORY_GIB / 2 + 1)) ] && JOBS=$((MEMORY_GIB / 2 + 1))
 
-
-cmake --preset dev >build-configure.log 2>&1 || { cat build-configure.log; rm -f build-configure.log; exit 1; }
-rm -f build-configure.log
+LOG=$(mktemp)
+cmake --preset dev >"$LOG" 2>&1 || { cat "$LOG"; rm -f "$LOG"; exit 1; }
+rm -f "$LOG"
 cmake --build --preset dev -j "$JOBS"
 
 LABELS=(-LE nightly)

@@ -143,7 +143,7 @@ pg_kill() {
 # take_port VARIABLE: a free port below the ephemeral range. Its lock file stays open in this shell and in every server
 # it starts, so that no other script or test takes the port as long as one of them lives.
 take_port() {
-  local folder="${TMPDIR:-/tmp}/howdah-ports-$(id -u)" port fd i
+  local folder="/tmp/howdah-ports-$(id -u)" port fd i
   mkdir -p -m 700 "$folder"
   for ((i = 0; i < 1000; i++)); do
     port=$((12000 + (RANDOM * 32768 + RANDOM) % 20000))
