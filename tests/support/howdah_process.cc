@@ -74,6 +74,7 @@ HowdahProcess::HowdahProcess(PgCluster& cluster, const HowdahOptions& options)
       http_port_(free_port()),
       config_path_(folder_.path() + "/howdah.yaml"),
       log_path_(folder_.path() + "/howdah.log") {
+  has_http_ = options.yaml.empty() || options.yaml.find("@HTTP@") != std::string::npos;
   rewrite_config(howdah_yaml(cluster, options, port_, http_port_));
   Process::Options process{.argv = {howdah_binary(), "--config", config_path_}, .log_file = log_path_};
   process.argv.insert(process.argv.end(), options.arguments.begin(), options.arguments.end());
@@ -88,9 +89,12 @@ HowdahProcess::~HowdahProcess() {
 }
 
 void HowdahProcess::wait_ready() {
-  const bool answered =
-      wait_until([this] { return !process_.running() || http_get(http_port_, "/ready").status == 200; },
-                 std::chrono::seconds(30));
+  const bool answered = wait_until(
+      [this] {
+        if (!process_.running()) return true;
+        return has_http_ ? http_get(http_port_, "/ready").status == 200 : port_is_open(port_);
+      },
+      std::chrono::seconds(30));
   if (answered && process_.running()) return;
   expect_clean_end_ = false;
   throw std::runtime_error("howdah is not ready: " + http_get(http_port_, "/ready").body + "; its log:\n" +

@@ -54,7 +54,8 @@ class HowdahProcess {
   // No check of the exit status afterwards.
   void kill9();
   std::string log() const { return read_file_or_empty(log_path_); }
-  // Waits until /ready answers 200; throws std::runtime_error with the log when the process ends first.
+  // Waits until /ready answers 200 (or, without an HTTP endpoint in the file, until the port is open); throws
+  // std::runtime_error with the log when the process ends first.
   void wait_ready();
 
  private:
@@ -64,6 +65,7 @@ class HowdahProcess {
   std::string config_path_;
   std::string log_path_;
   Process process_;
+  bool has_http_ = true;
   bool expect_clean_end_ = true;
 };
 
@@ -74,6 +76,7 @@ struct HttpAnswer {
   int status = 0;  // 0: no connection, or no answer
   std::string body;
 };
+bool port_is_open(std::uint16_t port);
 // GET http://127.0.0.1:PORT/PATH.
 HttpAnswer http_get(std::uint16_t port, const std::string& path);
 
