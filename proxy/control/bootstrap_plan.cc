@@ -45,6 +45,16 @@ Result<void> check_map(const config::Database& database, const std::string& shar
   return {};
 }
 
+}  // namespace
+
+Result<void> check_stored_map(const std::string& cluster, const config::Database& database,
+                              const std::string& shard, const StoredMap& map) {
+  if (auto checked = check_identity(cluster, shard, map); !checked) return checked;
+  return check_map(database, shard, map);
+}
+
+namespace {
+
 bool owns_buckets(const StoredMap& map, const std::string& shard) {
   return std::find(map.owner.begin(), map.owner.end(), shard) != map.owner.end();
 }
@@ -57,8 +67,7 @@ Result<const StoredMap*> agreed_map(const std::string& cluster, const config::Da
     if (!shards[i].map) continue;
     const auto& map = *shards[i].map;
     const auto& name = database.shards[i].name;
-    if (auto checked = check_identity(cluster, name, map); !checked) return checked.error();
-    if (auto checked = check_map(database, name, map); !checked) return checked.error();
+    if (auto checked = check_stored_map(cluster, database, name, map); !checked) return checked.error();
     if (first == nullptr) first = &map;
     if (!map.same_map(*first)) {
       return contradiction("shards " + first->shard + " (epoch " + std::to_string(first->epoch) + ") and " +

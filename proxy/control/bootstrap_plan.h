@@ -44,6 +44,10 @@ struct BootstrapPlan {
 Result<BootstrapPlan> plan_bootstrap(const std::string& cluster, const config::Database& database,
                                      const std::vector<ShardState>& shards);
 
+// Checks one shard's map against the configuration: the errors of plan_bootstrap().
+Result<void> check_stored_map(const std::string& cluster, const config::Database& database,
+                              const std::string& shard, const StoredMap& map);
+
 // The map of a new cluster as it is stored: `owner` in names.
 StoredMap to_stored(const std::string& cluster, const config::Database& database,
                     const sharding::ShardMap& map);

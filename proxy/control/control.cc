@@ -166,6 +166,17 @@ void Control::refresh_catalog(const std::string& database, CatalogCallback done)
   if (!posted) (*shared)(shutting_down());
 }
 
+void Control::refresh_map(const std::string& database, MapCallback done) {
+  auto* found = impl_->find(database);
+  if (found == nullptr) return done(unknown_database(database));
+  auto shared = std::make_shared<MapCallback>(std::move(done));
+  bool posted = impl_->post([found, shared] {
+    if (found->map() != nullptr) return found->map()->refresh(*shared);
+    (*shared)(found->state()->snapshot()->map->epoch());
+  });
+  if (!posted) (*shared)(shutting_down());
+}
+
 void Control::resolve(const std::string& database, ShardId commit_point, const std::string& token_hash_hex,
                       SteadyTime deadline, OutcomeCallback done) {
   auto* found = impl_->find(database);

@@ -43,6 +43,11 @@ class Control {
   using CatalogCallback = std::function<void(Result<std::uint64_t>)>;
   void refresh_catalog(const std::string& database, CatalogCallback done);
 
+  // Looks for a newer bucket map now (a server said ZH001) and publishes it before `done` runs with the epoch
+  // in use.
+  using MapCallback = std::function<void(Result<Epoch>)>;
+  void refresh_map(const std::string& database, MapCallback done);
+
   // The outcome of a transaction whose decision connection broke: decides 'abort' unless 'commit' stands.
   // An error means in doubt (kOutcomeUnknown), nothing else. Participants still prepared are finished soon
   // after.

@@ -52,15 +52,22 @@ asio::awaitable<void> DatabaseControl::start_loops() {
   catalog_->refresh([&](const Result<std::uint64_t>&) { arrived(); });
   catalog_->start();
   monitor_->start(arrived);
-  if (database_.shards.size() > 1) {
-    recovery_.emplace(io_, cluster_, database_, settings_,
-                      [this](const std::string& shard, std::vector<InDoubt> list) {
-                        std::lock_guard lock(mutex_);
-                        in_doubt_[shard] = std::move(list);
-                      });
-    recovery_->start();
-  }
+  if (database_.shards.size() > 1) start_sharded_loops();
   while (awaited > 0) co_await first.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+void DatabaseControl::start_sharded_loops() {
+  map_.emplace(io_, cluster_, database_, settings_, state_->snapshot()->map->epoch(),
+               [this](std::shared_ptr<const sharding::ShardMap> map) {
+                 state_->publish({state_->snapshot()->catalog, std::move(map)});
+               });
+  map_->start();
+  recovery_.emplace(io_, cluster_, database_, settings_,
+                    [this](const std::string& shard, std::vector<InDoubt> list) {
+                      std::lock_guard lock(mutex_);
+                      in_doubt_[shard] = std::move(list);
+                    });
+  recovery_->start();
 }
 
 void DatabaseControl::stop() {
@@ -68,6 +75,7 @@ void DatabaseControl::stop() {
   if (bootstrap_) bootstrap_->stop();
   if (monitor_) monitor_->stop();
   if (catalog_) catalog_->stop();
+  if (map_) map_->stop();
   if (recovery_) recovery_->stop();
 }
 

@@ -13,6 +13,7 @@
 #include "proxy/control/bootstrap.h"
 #include "proxy/control/catalog_watch.h"
 #include "proxy/control/database_state.h"
+#include "proxy/control/map_watch.h"
 #include "proxy/control/replica_monitor.h"
 #include "proxy/control/transaction_recovery.h"
 
@@ -35,13 +36,15 @@ class DatabaseControl {
   std::shared_ptr<const DatabaseState> state() const { return state_; }
   // Null without a control account.
   CatalogWatch* catalog() { return catalog_ ? &*catalog_ : nullptr; }
-  // Null in an unsharded database.
+  // Null in an unsharded database, as recovery().
+  MapWatch* map() { return map_ ? &*map_ : nullptr; }
   TransactionRecovery* recovery() { return recovery_ ? &*recovery_ : nullptr; }
   void append_in_doubt(std::vector<InDoubt>& out) const;
 
  private:
   Result<void> begin_unmonitored();
   boost::asio::awaitable<void> start_loops();
+  void start_sharded_loops();
 
   boost::asio::io_context& io_;
   const std::string& cluster_;
@@ -51,6 +54,7 @@ class DatabaseControl {
   std::optional<Bootstrap> bootstrap_;
   std::optional<ReplicaMonitor> monitor_;
   std::optional<CatalogWatch> catalog_;
+  std::optional<MapWatch> map_;
   std::optional<TransactionRecovery> recovery_;
   bool stopping_ = false;
   mutable std::mutex mutex_;

@@ -94,6 +94,40 @@ TEST_F(ControlTest, ChangesMadeBehindTheProxyAreFound) {
   EXPECT_TRUE(wait_until([&] { return table(*app, "behind") == nullptr; }));
 }
 
+TEST_F(ControlTest, ANewerMapIsAdoptedFromWhicheverShardHasIt) {
+  auto config = config_of(*cluster_);
+  config->databases["app"].catalog_interval = std::chrono::hours(1);
+  Control control(config);
+  ASSERT_TRUE(control.start());
+  auto app = control.database("app");
+  auto refresh_map = [&] {
+    std::promise<Result<Epoch>> answer;
+    control.refresh_map("app", [&](Result<Epoch> epoch) { answer.set_value(std::move(epoch)); });
+    return answer.get_future().get();
+  };
+  ASSERT_EQ(*refresh_map(), Epoch(1));
+  const std::string move =
+      "UPDATE howdah.map SET shard = 's1', epoch = 2 WHERE bucket = 0; "
+      "UPDATE howdah.cluster SET map_epoch = 2";
+  cluster_->primary(1).run_sql(move);
+  auto epoch = refresh_map();
+  ASSERT_TRUE(epoch);
+  EXPECT_EQ(*epoch, Epoch(2));
+  EXPECT_EQ(app->snapshot()->map->owner(BucketId(0)), ShardId(1));
+  EXPECT_EQ(app->snapshot()->map->epoch(), Epoch(2));
+  EXPECT_TRUE(app->snapshot()->catalog);
+
+  cluster_->primary(0).run_sql(
+      "UPDATE howdah.map SET shard = 's9' WHERE bucket = 1; "
+      "UPDATE howdah.cluster SET map_epoch = 3");
+  EXPECT_EQ(*refresh_map(), Epoch(2)) << "a map with an unknown shard is not taken";
+  const std::string back =
+      "UPDATE howdah.map SET shard = 's0', epoch = 1 WHERE bucket < 2; "
+      "UPDATE howdah.cluster SET map_epoch = 1";
+  cluster_->run_everywhere(back);
+  EXPECT_EQ(*refresh_map(), Epoch(2)) << "an older map is not taken";
+}
+
 TEST_F(ControlTest, ResolvesAndReportsDistributedTransactions) {
   Settings settings;
   settings.recovery_age = milliseconds(0);
