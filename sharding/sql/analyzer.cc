@@ -45,11 +45,24 @@ Analysis opaque(std::string_view sql, std::uint16_t params) {
   return analysis;
 }
 
-void trim(std::string_view sql, StatementPlan& plan) {
+// From the first token on: the grammar counts the space and the comments in front of a statement to it.
+void trim(std::string_view sql, const LexerOptions& options, StatementPlan& plan) {
   plan.end = std::min(plan.end, static_cast<std::uint32_t>(sql.size()));
-  const auto space = [sql](std::uint32_t at) { return is_class(static_cast<unsigned char>(sql[at]), kSpaceChar); };
-  while (plan.begin < plan.end && space(plan.begin)) ++plan.begin;
-  while (plan.end > plan.begin && space(plan.end - 1)) --plan.end;
+  plan.begin = std::min(Scanner(sql, options, plan.begin).next().begin, plan.end);
+  while (plan.end > plan.begin && is_class(static_cast<unsigned char>(sql[plan.end - 1]), kSpaceChar)) --plan.end;
+}
+
+// Queries are what is worth sharing between texts. Of all others the session wants the very text.
+bool is_shareable(const Plan& plan) {
+  if (plan.statements.size() != 1 || plan.statements[0].inner_end != 0) return false;
+  switch (plan.statements[0].verb) {
+    case Verb::kSelect:
+    case Verb::kInsert:
+    case Verb::kUpdate:
+    case Verb::kDelete:
+    case Verb::kMerge: return true;
+    default: return false;
+  }
 }
 
 }  // namespace
@@ -91,15 +104,15 @@ Result<Analysis> analyze(std::string_view sql, const TokenStream& tokens, std::s
     StatementPlan& plan = analysis.plan.statements.emplace_back();
     plan.begin = tree->statements[i].begin;
     plan.end = tree->statements[i].end;
-    trim(sql, plan);
+    trim(sql, context.lexer, plan);
     plan_statement(input, tree->statements[i].node, plan);
     if (input.too_complex) return too_complex();
-    if (plan.inner_end != 0) analysis.plan.exact_text = true;
   }
-  if (tree->count > 1) analysis.plan.exact_text = true;
-  if (tree->count == 1 && !analysis.plan.exact_text) {
+  if (is_shareable(analysis.plan)) {
     analysis.plan.statements[0].begin = 0;
     analysis.plan.statements[0].end = kWholeText;
+  } else {
+    analysis.plan.exact_text = tree->count > 0;
   }
   analysis.guards = slots.guards();
   return analysis;

@@ -27,7 +27,8 @@ bool only_outer_columns(const TreeNode* node, const Scope* scope) {
     if (at->kind == TREE_COLUMN) {
       any = true;
       Scope own;
-      if (scope != nullptr) own.items = scope->items;
+      own.view_of = scope;
+      if (scope != nullptr && scope->view_of != nullptr) own = Scope{nullptr, {}, scope->view_of, scope->first};
       inner = inner || is(kid(at, at->count - 1), TREE_STAR) || resolve_column(at, &own).found;
     }
     for (const TreeNode* item : kids(at)) open.push_back(item);

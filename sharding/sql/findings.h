@@ -22,6 +22,7 @@ struct TableUse {
   int key_term = -1;
   bool written = false;
   bool locked = false;                   // FOR UPDATE, FOR SHARE
+  bool only_inserted = false;            // target of INSERT: none of its rows is looked for
 };
 
 // The key of rows to be stored: the values themselves, or the terms that they come from.

@@ -279,7 +279,8 @@ void QueryWalker::join(const TreeNode* node, Scope& scope, const Outer& outer, b
 
   Scope sides;
   sides.parent = outer.scope;
-  sides.items.assign(scope.items.begin() + static_cast<std::ptrdiff_t>(left_item), scope.items.end());
+  sides.view_of = &scope;
+  sides.first = left_item;
   condition(kid(node, 2), Here{&sides, outer.with, restricts});
 
   // The join itself offers the merged columns once, then the others of both sides.

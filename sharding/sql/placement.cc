@@ -54,16 +54,14 @@ Error needs_key(const TableUse& use) {
 void place_hashed(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
   const Findings& findings = walker.findings();
   const Facts& facts = walker.solved();
-  std::vector<bool> inserted(findings.tables.size(), false);
   const auto pin_from = [&](const ValueSet& values, const TableUse& use, bool is_insert) {
-    Pin pin{values.family, values.read_as, is_insert, use.key->not_null, values.any_of};
+    Pin pin{values.family, values.read_as, is_insert, is_insert && use.key->not_null, values.any_of};
     if (is_insert) pin.column_type = use.key->type;
     walker.mark_params(pin.any_of, values.read_as);
     add_pin(plan, std::move(pin));
   };
   for (const auto& key : findings.inserted) {
     const TableUse& use = findings.tables[key.use];
-    inserted[key.use] = true;
     if (!key.values.empty()) {
       pin_from(ValueSet{*key_family(use.key->type), use.key->type, key.values}, use, true);
       continue;
@@ -74,9 +72,8 @@ void place_hashed(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
       pin_from(*values, use, true);
     }
   }
-  for (std::size_t i = 0; i < findings.tables.size(); ++i) {
-    const TableUse& use = findings.tables[i];
-    if (use.rule->kind != TableRuleKind::kHash || (inserted[i] && use.written)) continue;
+  for (const auto& use : findings.tables) {
+    if (use.rule->kind != TableRuleKind::kHash || use.only_inserted) continue;
     const ValueSet* values = facts.values(use.key_term);
     if (values == nullptr) return refuse(plan, needs_key(use));
     pin_from(*values, use, false);

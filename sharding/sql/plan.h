@@ -132,8 +132,8 @@ struct StatementPlan {
   SetCommand set;                  // kSet
   std::string name;                // savepoint, cursor, prepared statement, channel, SHOW parameter (lower case there)
   TransactionOptions transaction;  // kBegin, kCommit, kRollback, kSetTransaction
-  // Byte range of this statement in the string, without the semicolon. A string of one statement that could be cached for
-  // other literals has the range [0, kWholeText): std::string_view::substr takes that as it is.
+  // Byte range of this statement in the string: from its first token on, without the semicolon. A string of one SELECT,
+  // INSERT, UPDATE, DELETE or MERGE, whose plan other texts share, has the range [0, kWholeText): substr takes it as it is.
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
   // kPrepare: byte range of the inner statement; kExplain: of the explained one.

@@ -207,7 +207,8 @@ QueryWalker::Output QueryWalker::leaf(const TreeNode* node, const Outer& outer) 
   Output output;
   output.columns = targets(kid(node, TREE_SELECT_TARGETS), scope, outer.with);
   // GROUP BY and ORDER BY may name output columns, which are not to be taken for unknown ones.
-  Scope with_outputs = scope;
+  Scope with_outputs;
+  with_outputs.parent = &scope;
   NamespaceItem item;
   item.names_visible = false;
   for (const auto& column : output.columns.list) {

@@ -91,7 +91,7 @@ Token Scanner::string(std::uint32_t begin, LiteralClass literal, bool escapes) {
     const char c = sql_[at_];
     if (c == '\'') {
       ++at_;
-      if (peek() == '\'') {
+      if (peek() == '\'' && literal == LiteralClass::kString) {  // bit strings know no doubled quotes
         ++at_;
         token.plain = false;
         continue;
@@ -135,9 +135,10 @@ Token Scanner::unicode_string(std::uint32_t begin) {
 }
 
 Token Scanner::quoted_word(std::uint32_t begin) {
+  const std::uint32_t inside = at_;
   while (!at_end()) {
     if (sql_[at_++] != '"') continue;
-    if (peek() != '"') return make(TokenKind::kQuotedWord, begin);
+    if (peek() != '"') return at_ == inside + 1 ? bad(begin, at_) : make(TokenKind::kQuotedWord, begin);
     ++at_;
   }
   return bad(begin, at_);

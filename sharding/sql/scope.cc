@@ -32,7 +32,7 @@ Resolved resolve_column(const TreeNode* column, const Scope* scope) {
   const Reference name = parts(column);
   for (; scope != nullptr; scope = scope->parent) {
     bool complete = true;
-    for (const auto& item : scope->items) {
+    for (const auto& item : scope->visible()) {
       if (name.table.empty() ? !item.columns_visible : !names_item(item, name.schema, name.table)) continue;
       const ScopeColumn* found = find_column(item.columns, name.column);
       if (found != nullptr) return {true, found->term};
@@ -60,7 +60,7 @@ void expand_star(const TreeNode* column, const Scope& scope, Columns& out) {
   if (column->count > 2) schema = text_of(kid(column, column->count - 3));
   bool found = false;
   for (const Scope* at = &scope; at != nullptr && !found; at = at->parent) {
-    for (const auto& item : at->items) {
+    for (const auto& item : at->visible()) {
       if (table.empty() ? !item.columns_visible : !names_item(item, schema, table)) continue;
       found = true;
       out.list.insert(out.list.end(), item.columns.list.begin(), item.columns.list.end());

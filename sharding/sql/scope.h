@@ -2,7 +2,9 @@
 // Source: https://www.postgresql.org/docs/15/queries-table-expressions.html
 #pragma once
 
+#include <cstddef>
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +39,13 @@ struct NamespaceItem {
 struct Scope {
   const Scope* parent = nullptr;
   std::vector<NamespaceItem> items;
+  // A view of the later items of another scope instead of items of its own: the two sides of a join.
+  const Scope* view_of = nullptr;
+  std::size_t first = 0;
+
+  std::span<const NamespaceItem> visible() const {
+    return view_of == nullptr ? std::span(items) : std::span(view_of->items).subspan(first);
+  }
 };
 
 // A WITH query as its references see it.

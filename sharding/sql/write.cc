@@ -42,6 +42,7 @@ QueryWalker::Output QueryWalker::insert(const TreeNode* node, const Outer& outer
   Scope scope;
   Targets entries;
   const std::size_t use = target(kid(node, TREE_INSERT_RELATION), scope, entries);
+  if (use != kNoUse) findings_.tables[use].only_inserted = true;
   const TreeNode* columns = kid(node, TREE_INSERT_COLUMNS);
   inserted_rows(columns, kid(node, TREE_INSERT_SOURCE), use, inner);
 
@@ -57,7 +58,8 @@ QueryWalker::Output QueryWalker::insert(const TreeNode* node, const Outer& outer
     excluded.columns_visible = false;
     excluded.columns = scope.items.front().columns;
     for (auto& column : excluded.columns.list) column.term = -1;
-    Scope with_excluded = scope;
+    Scope with_excluded;
+    with_excluded.parent = &scope;
     with_excluded.items.push_back(excluded);
     walk_all(kid(conflict, 0), &scope, inner.with);
     walk(kid(conflict, 1), &scope, inner.with);
