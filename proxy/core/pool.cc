@@ -80,6 +80,7 @@ void Pool::grant(ServerConn& conn) {
 }
 
 void Pool::release(ServerConn& conn) {
+  const bool unclean = conn.link.unclean || conn.link.stay;
   conn.unlink();
   const auto now = worker_.reactor().now();
   counters.busy_us += elapsed_us(conn.linked_since, now);
@@ -88,8 +89,20 @@ void Pool::release(ServerConn& conn) {
     if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);
     return forget(conn);
   }
-  conn.set_state(ServerConn::State::kIdle);
   conn.last_used = now;
+  if (unclean) return reset_.begin(conn);
+  make_available(conn);
+}
+
+void Pool::on_reset(ServerConn& conn, bool ok) {
+  conn.unlink();
+  if (ok && conn.clean()) return make_available(conn);
+  if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);
+  forget(conn);
+}
+
+void Pool::make_available(ServerConn& conn) {
+  conn.set_state(ServerConn::State::kIdle);
   if (feed_hungriest(conn)) return;
   if (!waiters_.empty()) return grant(conn);
   idle_.push_back(&conn);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "drivers/net/reactor.h"
 #include "drivers/pgwire/scram_verifier.h"
+#include "proxy/core/connection_reset.h"
 #include "proxy/core/server_conn.h"
 
 namespace howdah::proxy {
@@ -93,6 +94,8 @@ class Pool {
   // From ServerConn.
   void on_connected(ServerConn& conn);
   void on_lost(ServerConn& conn, ServerConn::State before);
+  // From ConnectionReset: as new, or beyond repair.
+  void on_reset(ServerConn& conn, bool ok);
 
   // On this worker's thread: another worker's clients wait, or room came into the budget.
   void feed_others();
@@ -119,6 +122,17 @@ class Pool {
     std::uint64_t transactions = 0, statements = 0, wait_us = 0, bytes_in = 0, bytes_out = 0, connects = 0, failures = 0;
     std::uint64_t busy_us = 0;   // server connections held by clients
     std::uint64_t query_us = 0;  // ... while replies were owed
+    void add(const Counters& more) {
+      transactions += more.transactions;
+      statements += more.statements;
+      wait_us += more.wait_us;
+      bytes_in += more.bytes_in;
+      bytes_out += more.bytes_out;
+      connects += more.connects;
+      failures += more.failures;
+      busy_us += more.busy_us;
+      query_us += more.query_us;
+    }
   };
   Counters counters;
   std::uint64_t prepared_limit = 500;
@@ -126,6 +140,7 @@ class Pool {
  private:
   void start_connection();
   void grant(ServerConn& conn);
+  void make_available(ServerConn& conn);
   bool feed_hungriest(ServerConn& conn);
   void publish_wait();
   std::shared_ptr<ServerConn> take(ServerConn& conn);
@@ -140,6 +155,7 @@ class Pool {
   std::vector<ServerConn*> idle_;  // most recently used last: the others age and are closed
   std::deque<PoolWaiter*> waiters_;
   std::size_t connecting_ = 0;
+  ConnectionReset reset_;
 };
 
 }  // namespace howdah::proxy

@@ -267,9 +267,12 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
         pgwire::ParameterStatus status;
         if (decode(body, status)) params[std::string(status.name)] = status.value;
       }
-      // Notifications are for listeners, and a listener keeps its connection.
-      const bool wanted = type != be::kNotificationResponse || link.stay;
-      if (wanted && !pipeline.empty() && pipeline.head().forward) give(pipeline.head(), whole);
+      if (type == be::kNotificationResponse) {
+        // For listeners, and a listener keeps its connection; also between two statements.
+        if (link.stay && !link.collect) give(ServerEntry{}, whole);
+      } else if (!pipeline.empty() && pipeline.head().forward) {
+        give(pipeline.head(), whole);
+      }
       return;
     }
     case Verdict::kUnexpected:

@@ -57,6 +57,7 @@ struct LinkState {
   bool unsynced = false;         // extended messages were sent that no Sync has followed yet
   bool executed = false;         // ... among them an Execute
   bool notified = false;         // this transaction used what cannot be prepared (NOTIFY, temporary tables, WITH HOLD)
+  bool unclean = false;          // ran code that may have left session state: reset before another client gets it
   bool stay = false;             // state that cannot be carried: kept after the transaction
   std::size_t replayed_at_join = 0;  // entries of Transaction::replay when it joined
   std::uint32_t owed = 0;        // entries of this session still in the pipeline

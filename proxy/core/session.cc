@@ -31,8 +31,11 @@ Session::~Session() {
   task_.reset();
   if (waiting_in != nullptr) waiting_in->give_up(*this);
   while (!links_.empty()) {
-    if (links_.back()->link.owed > 0) worker_.send_cancel(*links_.back());
-    release(*links_.back());
+    ServerConn& conn = *links_.back();
+    if (conn.link.owed > 0) worker_.send_cancel(conn);
+    // In session mode anything may have been left behind.
+    if (worker_.config()->pool.mode == config::PoolMode::kSession) conn.link.unclean = true;
+    release(conn);
   }
   if (stream_.is_open()) worker_.reactor().remove(stream_.fd(), *this);
 }

@@ -300,7 +300,7 @@ class Session final : public net::IoHandler,
   SteadyTime request_at_;
   std::int32_t pid_ = 0;
   std::int32_t secret_ = 0;
-  std::string route_server_;
+  std::uint16_t route_server_ = 0xffff;  // ServerId of the last statement's server, for SHOW howdah.route
   const char* route_reason_ = "";
   std::uint16_t route_mask_ = 0;    // of the last statement, for SHOW howdah.route
   bool logged_in_ = false;

@@ -191,8 +191,28 @@ Task<ServerConn*> Session::acquire(Pool& pool, bool tell) {
   co_return nullptr;
 }
 
+namespace {
+
+const char* reason_of(const sql::StatementPlan& plan) {
+  switch (plan.where) {
+    case Where::kProxy: return "answered by the proxy";
+    case Where::kHome: return "no table of a shard";
+    case Where::kAnyShard: return "reference tables only";
+    case Where::kKeys: return "sharding key";
+    case Where::kShard: return "local table";
+    case Where::kAllShards: return "every shard";
+    case Where::kCanonical: return "system catalog";
+    case Where::kRefused: return "refused";
+  }
+  return "";
+}
+
+}  // namespace
+
 Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
+  route_reason_ = reason_of(plan);
   if (ServerConn* conn = linked(shard)) {
+    route_server_ = conn->pool().target().server.value();
     if (conn->lost()) {
       const Error reason = conn->lost_reason();
       release(*conn);
@@ -230,6 +250,11 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   ServerConn* conn = co_await acquire(pool);
   if (conn == nullptr) co_return nullptr;
   conn->link.replica = pool.target().replica;
+  route_server_ = pool.target().server.value();
+  if (!unfinished_.empty() && !co_await await_unfinished(*conn)) {
+    release(*conn);
+    co_return nullptr;
+  }
   if (!conn->settings->same(*settings_) && !co_await bring_settings(*conn)) {
     if (!conn->lost()) conn->fail(make_error(ErrorCode::kServerLost, "settings could not be carried over"));
     release(*conn);
@@ -237,6 +262,26 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   }
   if (tx_.active()) begin_on(*conn);
   co_return conn;
+}
+
+// A transaction of this session's is committed, but this shard may not have heard: what it wrote must be seen.
+Task<bool> Session::await_unfinished(ServerConn& conn) {
+  const ShardId shard = conn.pool().target().shard;
+  for (std::size_t i = 0; i < unfinished_.size();) {
+    if (unfinished_[i].shard != shard) {
+      ++i;
+      continue;
+    }
+    // Waits on the server for the transaction's own end; recovery is already on its way.
+    const std::string wait =
+        "DO $$ BEGIN FOR i IN 1..200 LOOP EXIT WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts WHERE gid = " +
+        quote_literal(unfinished_[i].gid) +
+        "); PERFORM pg_catalog.pg_sleep(0.05); IF i = 200 THEN RAISE EXCEPTION USING ERRCODE = '40001', MESSAGE = "
+        "'an earlier transaction of this client is not finished on this shard yet'; END IF; END LOOP; END $$";
+    if (!co_await own_query(conn, wait, true)) co_return false;
+    unfinished_.erase(unfinished_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  co_return true;
 }
 
 Task<bool> Session::bring_settings(ServerConn& conn) {
@@ -304,7 +349,12 @@ void Session::apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool 
   note_done(conn, plan);
   ++conn.pool().counters.statements;
   WorkerCounters::add(worker_.counters.statements);
-  if (plan.pin != sql::PinReason::kNone) conn.link.stay = true;
+  if (plan.pin != sql::PinReason::kNone) {
+    conn.link.unclean = true;
+    // Users' own code may leave state behind, but rarely means to: it is removed before the next client comes, while
+    // what the client asked for by name (LISTEN, temporary tables, locks) is kept for it.
+    if (plan.pin != sql::PinReason::kUserCode) conn.link.stay = true;
+  }
   if (plan.notifies) conn.link.notified = true;
   if (!ok) return;
   if (plan.changes_catalog) catalog_changed_ = true;

@@ -155,10 +155,15 @@ Task<bool> Session::show(const Plan& plan) {
     if (!shards.empty()) shards += ",";
     shards += database.shards[i].name;
   }
+  std::string server;
+  if (route_server_ != 0xffff && shards.find(',') == std::string::npos) {
+    const auto& target = pools_->pool(ServerId(route_server_)).target();
+    server = (target.replica ? "replica " : "primary ") + target.describe();
+  }
   worker_.scratch.clear();
   // Execute answers without a row description.
   if (!ext_ || !ext_->active) pgwire::append_text_row_description(worker_.scratch, {"shards", "server", "reason", "plan"});
-  const std::optional<Bytes> row[] = {Bytes(shards), Bytes(route_server_), Bytes(route_reason_), Bytes("")};
+  const std::optional<Bytes> row[] = {Bytes(shards), Bytes(server), Bytes(route_reason_), Bytes("")};
   pgwire::append_data_row(worker_.scratch, row);
   pgwire::append_command_complete(worker_.scratch, "SHOW");
   send(worker_.scratch);
