@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "proxy/admin/admin.h"
 #include "proxy/config/config.h"
 #include "proxy/config/reference.h"
 #include "proxy/core/proxy.h"
@@ -48,13 +49,19 @@ int run(config::ConfigPtr config) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread exists, so that none takes them
   signal(SIGPIPE, SIG_IGN);
   proxy::Proxy proxy(std::move(config));
-  if (auto started = proxy.start(); !started) {
+  admin::Admin admin(proxy);
+  auto started = proxy.start();
+  if (started) started = admin.start();
+  if (!started) {
     const Error& error = started.error();
     spdlog::error("cannot start: {}{}{}", error.message, error.detail.empty() ? "" : "; " + error.detail,
                   error.hint.empty() ? "" : "; hint: " + error.hint);
+    admin.stop();
+    proxy.stop();
     return 1;
   }
   serve_signals(proxy, signals);
+  admin.stop();  // its threads ask the workers
   proxy.stop();
   spdlog::info("stopped");
   return 0;

@@ -1,0 +1,62 @@
+#include "proxy/admin/admin_executor.h"
+
+#include <signal.h>
+
+#include <utility>
+
+namespace howdah::admin {
+
+AdminExecutor::AdminExecutor(std::function<void()> tick, Duration interval)
+    : tick_(std::move(tick)), interval_(interval) {}
+
+AdminExecutor::~AdminExecutor() { stop(); }
+
+void AdminExecutor::start() {
+  thread_ = std::thread([this] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's
+    run();
+  });
+}
+
+bool AdminExecutor::submit(std::function<void()> call) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return false;
+  queue_.push_back(std::move(call));
+  changed_.notify_one();
+  return true;
+}
+
+void AdminExecutor::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    changed_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void AdminExecutor::run() {
+  auto next_tick = std::chrono::steady_clock::now() + interval_;
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (!queue_.empty()) {
+      auto call = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      call();
+      call = nullptr;
+      lock.lock();
+    } else if (std::chrono::steady_clock::now() >= next_tick) {
+      next_tick += interval_;
+      lock.unlock();
+      tick_();
+      lock.lock();
+    } else {
+      changed_.wait_until(lock, next_tick);
+    }
+  }
+}
+
+}  // namespace howdah::admin
