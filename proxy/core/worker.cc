@@ -40,9 +40,9 @@ Worker::~Worker() = default;
 
 void Worker::clear() {
   run();
-  const auto sessions = by_pid_;
+  const auto sessions = std::exchange(all_sessions_, {});
   by_pid_.clear();
-  for (const auto& [pid, session] : sessions) delete session;
+  for (Session* session : sessions) delete session;
   cancels_.clear();
   pools_.clear();
   dead_conns_.clear();
@@ -74,6 +74,7 @@ void Worker::post_to(std::size_t worker, std::function<void()> call) {
 void Worker::adopt_client(int fd, std::string peer) {
   WorkerCounters::add(counters.clients_accepted);
   auto* session = new Session(*this, fd, std::move(peer));
+  all_sessions_.insert(session);
   session->start();
 }
 
@@ -123,6 +124,7 @@ std::int32_t Worker::add_session(Session& session) {
 
 void Worker::remove_session(Session& session) {
   WorkerCounters::add(counters.clients_closed);
+  all_sessions_.erase(&session);
   if (session.logged_in()) WorkerCounters::add(counters.clients, std::int64_t{-1});
   if (session.counted()) proxy_.clients().fetch_sub(1);
   if (session.pid() != 0) by_pid_.erase(session.pid());
@@ -259,8 +261,8 @@ void Worker::apply_config(config::ConfigPtr config) {
 
 void Worker::begin_drain() {
   draining_ = true;
-  const auto sessions = by_pid_;
-  for (const auto& [pid, session] : sessions) session->drain();
+  const auto sessions = all_sessions_;
+  for (Session* session : sessions) session->drain();
 }
 
 }  // namespace howdah::proxy

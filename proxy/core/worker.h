@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "drivers/net/reactor.h"
@@ -119,7 +120,8 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   bool draining_ = false;
   std::map<std::string, std::unique_ptr<DatabaseView>, std::less<>> databases_;
   std::map<std::string, std::unique_ptr<UserPools>> pools_;  // by "database\0user"
-  std::unordered_map<std::int32_t, Session*> by_pid_;
+  std::unordered_set<Session*> all_sessions_;
+  std::unordered_map<std::int32_t, Session*> by_pid_;  // those logged in
   std::vector<std::shared_ptr<ServerConn>> dead_conns_;
   std::vector<Session*> dead_sessions_;
   std::unordered_map<std::string, std::uint64_t> scopes_;
