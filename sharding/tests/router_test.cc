@@ -1,0 +1,143 @@
+// From text and bound values to the shard.
+#include "sharding/router.h"
+
+#include <gtest/gtest.h>
+
+#include "sharding/hash.h"
+#include "sharding/sql/tests/demo_catalog.h"
+
+namespace howdah::sharding {
+namespace {
+
+using sql::testing::analyzed;
+using sql::testing::AnalyzeOptions;
+
+const ShardMap& map() {
+  static const ShardMap instance = ShardMap::initial(4096, 4, HashKind::kPostgres);
+  return instance;
+}
+
+// "shard N", "any", another kind's number, or "error: message / detail".
+std::string routed(std::string_view sql, std::vector<BoundParam> params = {}, const AnalyzeOptions& options = {}) {
+  const auto result = analyzed(sql, options);
+  const auto where = route(result.plan(), Values{sql, result.tokens.slots, params}, map());
+  if (!where) return "error: " + where.error().message + " / " + where.error().detail;
+  if (where->kind == Route::Kind::kShard) return "shard " + std::to_string(where->shard.value());
+  if (where->kind == Route::Kind::kAnyShard) return "any";
+  return std::to_string(static_cast<int>(where->kind));
+}
+
+std::string home_of(std::int64_t key) {
+  return "shard " + std::to_string(map().owner(bucket_of(hash_integer(key), map().buckets())).value());
+}
+
+BoundParam text(Bytes value, Oid type = 0) { return BoundParam{value, false, false, type}; }
+BoundParam binary(Bytes value, Oid type = 0) { return BoundParam{value, false, true, type}; }
+
+constexpr const char* kByParam = "SELECT * FROM users WHERE id = $1";
+
+TEST(Router, SendsEverySpellingOfAKeyToOneShard) {
+  for (const std::int64_t key : {0, 1, 5, 42, 1000, -7}) {
+    const auto digits = std::to_string(key);
+    for (const std::string& spelled : {digits, "'" + digits + "'", "' " + digits + " '", digits + ".0", digits + "::bigint",
+                                       "'" + digits + "'::bigint", "E'" + digits + "'", "$$" + digits + "$$",
+                                       "(" + digits + ")::int", digits + "::numeric"}) {
+      if (key < 0 && spelled.starts_with('-') && spelled.find("::") != std::string::npos) continue;  // -(7::bigint)
+      EXPECT_EQ(routed("SELECT * FROM users WHERE id = " + spelled), home_of(key)) << spelled;
+      EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + spelled + ")"), home_of(key)) << spelled;
+    }
+    EXPECT_EQ(routed(kByParam, {text(digits)}), home_of(key));
+    EXPECT_EQ(routed(kByParam, {text(" +" + std::to_string(key < 0 ? 0 : key))}), home_of(key < 0 ? 0 : key));
+    EXPECT_EQ(routed("SELECT * FROM users WHERE id = ANY('{" + digits + "}')"), home_of(key));
+    EXPECT_EQ(routed("SELECT * FROM users WHERE id = ANY($1)", {text("{" + digits + "}")}), home_of(key));
+  }
+}
+
+TEST(Router, ReadsBinaryParametersByTheirType) {
+  const Bytes two("\0\5", 2), four("\0\0\0\5", 4), eight("\0\0\0\0\0\0\0\5", 8);
+  EXPECT_EQ(routed(kByParam, {binary(two, 21)}), home_of(5));
+  EXPECT_EQ(routed(kByParam, {binary(four, 23)}), home_of(5));
+  EXPECT_EQ(routed(kByParam, {binary(eight, 20)}), home_of(5));
+  EXPECT_EQ(routed(kByParam, {binary(eight)}), home_of(5));
+  EXPECT_EQ(routed(kByParam, {binary(four)}), "any");  // the server refuses four bytes for a bigint
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = $1::int", {binary(four)}), home_of(5));
+  EXPECT_EQ(routed(kByParam, {binary(Bytes("\0\1\0\0\0\0\0\0\0\5", 10), 1700)}), home_of(5));
+  std::string array;
+  for (std::int32_t word : {1, 0, 23, 1, 1, 4, 5}) append_be(array, word);
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = ANY($1)", {binary(array, 1007)}), home_of(5));
+}
+
+TEST(Router, MatchesNothingWithNull) {
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = NULL"), "any");
+  EXPECT_EQ(routed(kByParam, {BoundParam{{}, true, false, 0}}), "any");
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (5, NULL)"), home_of(5));
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = ANY('{}')"), "any");
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = 5.5"), "any");
+  EXPECT_EQ(routed("INSERT INTO users VALUES (NULL, 'x')"), "any");
+  EXPECT_NE(routed("INSERT INTO loose VALUES ($1, 2)", {BoundParam{{}, true, false, 0}}).find("key is NULL"), std::string::npos);
+}
+
+TEST(Router, LeavesErrorsOfValuesToTheServer) {
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = 'x'"), "any");
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = '99999999999999999999'"), "any");
+  EXPECT_EQ(routed(kByParam, {text("abc")}), "any");
+  EXPECT_EQ(routed("INSERT INTO users VALUES ('x', 'y')"), "any");
+  EXPECT_EQ(routed("SELECT * FROM events WHERE user_id = 'zz'"), "any");
+}
+
+TEST(Router, RefusesSeveralShards) {
+  std::int64_t other = 2;
+  while (home_of(other) == home_of(1)) ++other;
+  std::int64_t same = 2;
+  while (home_of(same) != home_of(1)) ++same;
+  const auto list = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + ", " + std::to_string(b); };
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, same) + ")"), home_of(1));
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, other) + ")"),
+            "error: the values of the sharding key belong to several shards / ");
+  EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(other) + ")"),
+            "error: the rows of this statement belong to several shards / ");
+  EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(same) + ")"), home_of(1));
+  EXPECT_EQ(routed("SELECT * FROM users u, accounts a WHERE u.id = 1 AND a.user_id = " + std::to_string(other)),
+            "error: the values of the sharding key belong to several shards / ");
+}
+
+TEST(Router, RefusesParametersWithoutOneMeaning) {
+  EXPECT_NE(routed(kByParam, {text("5", 701)}).find("no exact meaning"), std::string::npos);
+  EXPECT_NE(routed("SELECT $1, * FROM users WHERE id = $1", {text("5")}).find("has no type"), std::string::npos);
+  EXPECT_EQ(routed("SELECT $1, * FROM users WHERE id = $1", {text("5", 20)}), home_of(5));
+  EXPECT_EQ(routed("SELECT $1, * FROM users WHERE id = $1", {text("5.0", 1700)}), home_of(5));
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = $1::bigint", {text("5", 25)}), home_of(5));
+  EXPECT_NE(routed("SELECT * FROM users WHERE id = $1::bigint", {text("5.5", 1700)}).find("rounded"), std::string::npos);
+}
+
+TEST(Router, ReadsTextKeys) {
+  const auto home = [](Bytes key) {
+    return "shard " + std::to_string(map().owner(bucket_of(hash_text(key), map().buckets())).value());
+  };
+  EXPECT_EQ(routed("SELECT * FROM profiles WHERE handle = 'it''s'"), home("it's"));
+  EXPECT_EQ(routed("SELECT * FROM profiles WHERE handle = ' 7 '"), home(" 7 "));
+  EXPECT_EQ(routed("SELECT * FROM profiles WHERE handle = E'\\u00e9'"), home("\xc3\xa9"));
+  const std::string sql = "SELECT * FROM profiles WHERE handle = $1";
+  EXPECT_EQ(routed(sql, {text("ada")}), home("ada"));
+  EXPECT_EQ(routed(sql, {binary("ada", 25)}), home("ada"));
+  const auto result = analyzed(sql);
+  const std::vector<BoundParam> latin = {text("\xe9")}, ascii = {text("e")};
+  Values values{sql, result.tokens.slots, latin};
+  values.utf8 = false;
+  EXPECT_FALSE(route(result.plan(), values, map()));
+  values.params = ascii;
+  EXPECT_TRUE(route(result.plan(), values, map()));
+}
+
+TEST(Router, PassesFixedPlacesOn) {
+  EXPECT_EQ(routed("SELECT * FROM settings"), "shard 2");
+  EXPECT_EQ(routed("SELECT * FROM categories"), "any");
+  EXPECT_EQ(routed("SELECT 1"), std::to_string(static_cast<int>(Route::Kind::kHome)));
+  EXPECT_EQ(routed("BEGIN"), std::to_string(static_cast<int>(Route::Kind::kProxy)));
+  EXPECT_EQ(routed("DELETE FROM categories"), std::to_string(static_cast<int>(Route::Kind::kAllShards)));
+  EXPECT_EQ(routed("SELECT * FROM pg_class"), std::to_string(static_cast<int>(Route::Kind::kCanonical)));
+  EXPECT_NE(routed("SELECT * FROM users").find("not restricted to one value"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace howdah::sharding
