@@ -256,7 +256,7 @@ class Session final : public net::IoHandler,
   StatementPtr find_statement(Bytes name);
   Result<PlanPtr> plan_statement(Statement& statement);
   void end_group();
-  bool more_binds_follow() const;
+  bool more_binds_may_follow() const;
 
   Worker& worker_;
   net::Stream stream_;

@@ -169,7 +169,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   ServerConn* conn = linked(shard);
   const bool elsewhere = e.conn != nullptr && (e.conn != conn || conn->lost());
   if (elsewhere && !co_await leave_group_conn()) co_return false;
-  if (!tx_.active() && what->writes && pools_->database->sharded() && more_binds_follow()) {
+  if (!tx_.active() && what->writes && pools_->database->sharded() && more_binds_may_follow()) {
     // A batch that may reach several shards: one transaction around it, committed at Sync.
     if (e.conn != nullptr && !co_await leave_group_conn()) co_return false;
     tx_.kind = Transaction::Kind::kImplicit;

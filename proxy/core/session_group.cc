@@ -214,16 +214,17 @@ Task<bool> Session::leave_group_conn() {
   co_return true;
 }
 
-// Whether another Bind of the same group has arrived already.
-bool Session::more_binds_follow() const {
+// Whether another Bind may follow before Sync: one has arrived already, or the Sync has not.
+bool Session::more_binds_may_follow() const {
   Bytes rest = in_.view().substr(message_size_);
   pgwire::Header header;
   while (pgwire::peek_header(rest, pgwire::kMaxServerLength, header) == pgwire::FrameStatus::kOk) {
     if (header.type == fe::kBind) return true;
-    if (header.type == fe::kSync || header.total > rest.size()) return false;
+    if (header.type == fe::kSync) return false;
+    if (header.total > rest.size()) return true;
     rest.remove_prefix(header.total);
   }
-  return false;
+  return true;
 }
 
 void Session::end_group() {

@@ -103,7 +103,9 @@ ShardId Session::shard_for(const sharding::Route& route, const Plan& plan) const
   if (route.kind == Kind::kShard) return route.shard;
   if (route.kind == Kind::kCanonical) return ShardId(0);
   // Side effects without a table (advisory locks, NOTIFY) must meet those of all other sessions: one fixed shard.
-  if (route.kind == Kind::kHome && plan.writes && !(plan.verb == Verb::kSet)) {
+  const bool has_effect = plan.writes || plan.pin != sql::PinReason::kNone || plan.verb == Verb::kListen ||
+                          plan.verb == Verb::kUnlisten || plan.verb == Verb::kNotify;
+  if (route.kind == Kind::kHome && has_effect && plan.verb != Verb::kSet) {
     for (const ServerConn* conn : links_) {
       if (conn->link.stay) return conn->pool().target().shard;
     }
