@@ -1,6 +1,27 @@
 #include "proxy/core/prepared.h"
 
+#include <atomic>
+
 namespace howdah::proxy {
+
+namespace {
+
+// One sequence for all workers: a connection that moves to another worker brings the names of the first along.
+std::uint64_t next_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+StatementPtr StatementRegistry::make_unnamed(std::string_view text, std::vector<Oid> types) {
+  auto statement = std::make_shared<Statement>();
+  statement->text = text;
+  statement->types = std::move(types);
+  statement->id = next_id();
+  statement->unnamed = true;
+  return statement;
+}
 
 StatementPtr StatementRegistry::intern(std::string_view text, std::vector<Oid> types) {
   std::string key;
@@ -12,7 +33,7 @@ StatementPtr StatementRegistry::intern(std::string_view text, std::vector<Oid> t
   auto statement = std::make_shared<Statement>();
   statement->text = text;
   statement->types = std::move(types);
-  statement->id = next_id_++;
+  statement->id = next_id();
   slot = statement;
   if (by_key_.size() > sweep_at_) sweep();
   return statement;
@@ -23,36 +44,36 @@ void StatementRegistry::sweep() {
   sweep_at_ = std::max<std::size_t>(1024, by_key_.size() * 2);
 }
 
-bool ServerStatements::contains(const StatementPtr& statement) {
-  auto found = by_id_.find(statement->id);
+bool ServerStatements::contains(std::uint64_t id) {
+  auto found = by_id_.find(id);
   if (found == by_id_.end()) return false;
   order_.splice(order_.begin(), order_, found->second);
   return true;
 }
 
-void ServerStatements::add(const StatementPtr& statement) {
-  order_.push_front(statement);
-  by_id_[statement->id] = order_.begin();
+void ServerStatements::add(std::uint64_t id) {
+  order_.push_front(id);
+  by_id_[id] = order_.begin();
 }
 
-void ServerStatements::remove(const Statement& statement) {
-  auto found = by_id_.find(statement.id);
+void ServerStatements::remove(std::uint64_t id) {
+  auto found = by_id_.find(id);
   if (found == by_id_.end()) return;
   order_.erase(found->second);
   by_id_.erase(found);
 }
 
-StatementPtr ServerStatements::evict(std::size_t limit) {
-  if (by_id_.size() < limit || order_.empty()) return nullptr;
-  StatementPtr last = order_.back();
-  remove(*last);
+std::uint64_t ServerStatements::evict(std::size_t limit) {
+  if (by_id_.size() < limit || order_.empty()) return 0;
+  const std::uint64_t last = order_.back();
+  remove(last);
   return last;
 }
 
 void ServerStatements::clear() {
   order_.clear();
   by_id_.clear();
-  unnamed.reset();
+  unnamed = 0;
 }
 
 }  // namespace howdah::proxy

@@ -16,18 +16,21 @@
 
 namespace howdah::proxy {
 
-// One distinct (text, parameter types) of one worker. Shared by all clients that prepared it.
+// One distinct (text, parameter types) of one worker. Shared by all clients that prepared it, all of that worker: server
+// connections, which move between workers, remember numbers only.
 struct Statement {
   std::string text;
   std::vector<Oid> types;
-  std::uint64_t id = 0;                      // names it on servers: "howdah_<id>"; 0 for unnamed ones
+  std::uint64_t id = 0;                      // unique in the process; names it on servers: "howdah_<id>"
+  bool unnamed = false;                      // known to servers as the unnamed statement
   // The plan and the token stream's slots, valid for `scope`; made again when the client's scope is another.
   std::uint64_t scope = 0;
   std::uint64_t verified_scope = 0;          // a server has accepted the text under this scope
   sharding::sql::PlanPtr plan;
   std::vector<sharding::sql::Slot> slots;
 
-  std::string server_name() const { return "howdah_" + std::to_string(id); }
+  std::string server_name() const { return unnamed ? std::string() : server_name_of(id); }
+  static std::string server_name_of(std::uint64_t id) { return "howdah_" + std::to_string(id); }
 };
 using StatementPtr = std::shared_ptr<Statement>;
 
@@ -35,6 +38,8 @@ using StatementPtr = std::shared_ptr<Statement>;
 class StatementRegistry {
  public:
   StatementPtr intern(std::string_view text, std::vector<Oid> types);
+  // A statement of its own, for the unnamed one of a client.
+  static StatementPtr make_unnamed(std::string_view text, std::vector<Oid> types);
   std::size_t size() const { return by_key_.size(); }
 
  private:
@@ -42,27 +47,27 @@ class StatementRegistry {
 
   std::unordered_map<std::string, std::weak_ptr<Statement>> by_key_;
   std::size_t sweep_at_ = 1024;
-  std::uint64_t next_id_ = 1;
 };
 
-// What one server connection has prepared, least recently used last.
+// What one server connection has prepared, by Statement::id; least recently used last.
 class ServerStatements {
  public:
-  bool contains(const StatementPtr& statement);
-  // Notes a Parse that was sent. REQUIRES: !contains(statement).
-  void add(const StatementPtr& statement);
-  void remove(const Statement& statement);
-  // The statement to close before one more may be prepared; null while there is room.
-  StatementPtr evict(std::size_t limit);
+  // Also makes it the most recently used.
+  bool contains(std::uint64_t id);
+  // Notes a Parse that was sent. REQUIRES: !contains(id).
+  void add(std::uint64_t id);
+  void remove(std::uint64_t id);
+  // Takes out the statement to close before one more may be prepared; 0 while there is room.
+  std::uint64_t evict(std::size_t limit);
   void clear();
   std::size_t size() const { return by_id_.size(); }
 
-  // The text that the unnamed statement currently stands for; null when unknown.
-  StatementPtr unnamed;
+  // What the unnamed statement currently stands for; 0 when unknown.
+  std::uint64_t unnamed = 0;
 
  private:
-  std::list<StatementPtr> order_;
-  std::unordered_map<std::uint64_t, std::list<StatementPtr>::iterator> by_id_;
+  std::list<std::uint64_t> order_;
+  std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> by_id_;
 };
 
 }  // namespace howdah::proxy

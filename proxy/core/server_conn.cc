@@ -49,7 +49,7 @@ void ServerConn::on_timer() {
 
 void ServerConn::owe(const ServerEntry& entry) {
   // A simple query replaces the unnamed statement.
-  if (entry.kind == OwedKind::kQuery) statements.unnamed.reset();
+  if (entry.kind == OwedKind::kQuery) statements.unnamed = 0;
   if (pipeline.empty()) owing_since = reactor_->now();
   pipeline.push(entry);
   ++link.owed;

@@ -344,17 +344,17 @@ void Session::on_entry_done(ServerConn& from, const ServerEntry& entry, bool ok)
           break;
         }
         // A Parse that failed or was skipped leaves nothing behind, here or on the server.
-        if (effect.statement->id != 0) {
-          from.statements.remove(*effect.statement);
+        if (!effect.statement->unnamed) {
+          from.statements.remove(effect.statement->id);
           if (entry.forward) ext_->named.erase(effect.name);
         } else {
-          from.statements.unnamed.reset();
+          from.statements.unnamed = 0;
           if (entry.forward) ext_->unnamed.reset();
         }
         break;
       case pgwire::OwedKind::kClose:
         // The server skipped the Close of an evicted statement: it still has it.
-        if (!ok && !entry.forward) from.statements.add(effect.statement);
+        if (!ok && effect.evicted != 0) from.statements.add(effect.evicted);
         break;
       case pgwire::OwedKind::kExecute:
         if (effect.plan && !effect.plan->statements.empty()) {

@@ -59,7 +59,8 @@ struct Extended {
   std::vector<Portal> portals;
   struct Effect {
     sharding::sql::PlanPtr plan;      // of an Execute
-    StatementPtr statement;           // of a Parse, an Execute, or the Close of an evicted statement
+    StatementPtr statement;           // of a Parse or an Execute
+    std::uint64_t evicted = 0;        // of a Close that makes room on the server: Statement::id
     std::string name;                 // of a client's Parse
   };
   std::vector<Effect> effects;        // by ServerEntry::effect - 1
@@ -243,6 +244,7 @@ class Session final : public net::IoHandler,
   Extended& ext();
   Task<> fail_group(Error error);
   Task<bool> drain_group();
+  Task<bool> bound_effects();
   Task<bool> leave_group_conn();         // before another connection takes over; false: refused, the client was told
   void use(ServerConn& conn);
   Task<ServerConn*> any_conn();

@@ -132,7 +132,7 @@ void Session::send_everywhere(ServerConn& conn, std::string_view text, Portal* p
     // Always the unnamed statement: it need not be remembered, and such statements are rare.
     pgwire::append_parse(out, "", portal->statement->text, portal->statement->types);
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
-    conn.statements.unnamed.reset();
+    conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", portal->bind_tail);
     conn.owe({.kind = OwedKind::kBind, .owner = this});
     if (portal->described) {

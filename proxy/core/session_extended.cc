@@ -60,9 +60,7 @@ Task<> Session::on_parse(Bytes body) {
   for (std::size_t i = 0; i < types.size(); ++i) types[i] = parse.type(i);
   StatementPtr statement;
   if (name.empty()) {
-    statement = std::make_shared<Statement>();
-    statement->text = parse.query;
-    statement->types = std::move(types);
+    statement = StatementRegistry::make_unnamed(parse.query, std::move(types));
   } else {
     statement = worker_.statements.intern(parse.query, std::move(types));
   }
@@ -85,7 +83,7 @@ Task<> Session::on_parse(Bytes body) {
   } else {
     e.named.emplace(name, statement);
   }
-  if (e.effects.size() > 0x8000 && !co_await drain_group()) co_return;
+  if (!co_await bound_effects()) co_return;
   e.pending.push_back(std::move(statement));
   e.pending_names.push_back(name);
 }
@@ -118,7 +116,7 @@ Task<> Session::on_bind(Bytes body) {
     co_return;
   }
   std::erase_if(e.portals, [&](const Portal& portal) { return portal.name == bind.portal; });
-  if (e.effects.size() > 0x8000 && !co_await drain_group()) co_return;
+  if (!co_await bound_effects()) co_return;
   co_await bind_somewhere(bind, statement, *plan);
 }
 
@@ -189,7 +187,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   ensure_parsed(*conn, statement, false, {});
   auto& out = worker_.scratch;
   out.clear();
-  pgwire::append_bind_renamed(out, bind.portal, statement->id == 0 ? std::string() : statement->server_name(), bind.after_names);
+  pgwire::append_bind_renamed(out, bind.portal, statement->server_name(), bind.after_names);
   conn->queue(out);
   conn->owe({.kind = OwedKind::kBind, .owner = this});
   conn->link.unsynced = true;
@@ -269,7 +267,7 @@ Task<> Session::describe_statement(const StatementPtr& statement) {
   if (conn == nullptr) co_return;
   ensure_parsed(*conn, statement, false, {});
   worker_.scratch.clear();
-  pgwire::append_describe(worker_.scratch, 'S', statement->id == 0 ? std::string() : statement->server_name());
+  pgwire::append_describe(worker_.scratch, 'S', statement->server_name());
   conn->queue(worker_.scratch);
   conn->owe({.kind = OwedKind::kDescribeStatement, .owner = this});
   conn->link.unsynced = true;
@@ -284,6 +282,7 @@ Task<> Session::on_execute(Bytes body) {
     co_await fail_group(malformed("Execute"));
     co_return;
   }
+  if (!co_await bound_effects()) co_return;
   Portal* portal = find_portal(execute.portal);
   if (portal == nullptr) {
     co_await fail_group(no_portal(execute.portal));

@@ -47,8 +47,7 @@ Result<Session::PlanPtr> Session::plan_statement(Statement& statement) {
 
 std::uint16_t Session::note_effect(PlanPtr plan, StatementPtr statement, std::string name) {
   auto& effects = ext_->effects;
-  if (effects.size() >= 0xfff0) return 0;  // bounded by on_parse and on_execute draining before
-  effects.push_back({std::move(plan), std::move(statement), std::move(name)});
+  effects.push_back({.plan = std::move(plan), .statement = std::move(statement), .name = std::move(name)});
   return static_cast<std::uint16_t>(effects.size());
 }
 
@@ -64,24 +63,25 @@ void Session::fabricate(char type) {
 
 // Makes sure that the server knows the statement; `forward`: the client awaits this ParseComplete.
 void Session::ensure_parsed(ServerConn& conn, const StatementPtr& statement, bool forward, std::string name) {
-  const bool known = statement->id == 0 ? conn.statements.unnamed == statement : conn.statements.contains(statement);
+  const bool known = statement->unnamed ? conn.statements.unnamed == statement->id : conn.statements.contains(statement->id);
   if (known) {
     if (forward) fabricate(pgwire::be::kParseComplete);
     return;
   }
   auto& out = worker_.scratch;
   out.clear();
-  if (statement->id != 0) {
-    if (StatementPtr old = conn.statements.evict(conn.pool().prepared_limit)) {
-      pgwire::append_close(out, 'S', old->server_name());
-      conn.owe({.kind = OwedKind::kClose, .forward = false, .forward_error = false,
-                .effect = note_effect(nullptr, old, {}), .owner = this});
+  if (!statement->unnamed) {
+    if (const std::uint64_t old = conn.statements.evict(conn.pool().prepared_limit)) {
+      pgwire::append_close(out, 'S', Statement::server_name_of(old));
+      const std::uint16_t effect = note_effect(nullptr, nullptr, {});
+      ext_->effects[effect - 1u].evicted = old;
+      conn.owe({.kind = OwedKind::kClose, .forward = false, .forward_error = false, .effect = effect, .owner = this});
     }
-    conn.statements.add(statement);
+    conn.statements.add(statement->id);
   } else {
-    conn.statements.unnamed = statement;
+    conn.statements.unnamed = statement->id;
   }
-  pgwire::append_parse(out, statement->id == 0 ? std::string() : statement->server_name(), statement->text, statement->types);
+  pgwire::append_parse(out, statement->server_name(), statement->text, statement->types);
   conn.owe({.kind = OwedKind::kParse, .forward = forward, .effect = note_effect(nullptr, statement, std::move(name)),
             .owner = this});
   conn.queue(out);
@@ -109,7 +109,7 @@ void Session::use(ServerConn& conn) {
 // True for a statement whose Parse needs no server: the proxy's own, or one that a server has accepted already.
 bool Session::proxy_knows(const Statement& statement) {
   if (statement.plan && !statement.plan->statements.empty() && proxy_handles(statement.plan->statements[0])) return true;
-  return statement.id != 0 && statement.verified_scope == statement.scope && statement.scope != 0;
+  return !statement.unnamed && statement.verified_scope == statement.scope && statement.scope != 0;
 }
 
 // Answers for statements parsed but sent nowhere yet. False: it failed, and the client was told.
@@ -144,6 +144,14 @@ Task<ServerConn*> Session::any_conn() {
     use(*e.conn);
   }
   co_return e.conn;
+}
+
+// Notes are numbered with 16 bits: a group of very many messages is answered in parts.
+Task<bool> Session::bound_effects() {
+  if (ext_->effects.size() < 0x8000) co_return true;
+  if (!co_await drain_group()) co_return false;
+  ext_->effects.clear();
+  co_return true;
 }
 
 // Waits until all that was sent has been answered.
