@@ -214,7 +214,7 @@ void QueryWalker::apply_trait(const TreeNode* node, std::string_view name) {
     case FunctionTrait::kShardContent:
       findings_.read_only = false;
       findings_.refuse(unsupported("function " + shown + " answers differently on every shard",
-                                   "Choose the shard with SET howdah.shard, or ask the shard directly."));
+                                   "Ask the shard itself, over a connection of its own."));
       return;
   }
 }

@@ -121,7 +121,7 @@ void QueryWalker::note_relation(const schema::Relation* relation, const TreeNode
     if (written) findings_.unproven();
     if (is_shard_content_relation(relation->name)) {
       findings_.refuse(unsupported("relation " + relation->name + " differs from shard to shard",
-                                   "Choose the shard with SET howdah.shard, or ask the shard directly."));
+                                   "Ask the shard itself, over a connection of its own."));
     }
     return;
   }

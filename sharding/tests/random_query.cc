@@ -1,5 +1,7 @@
 #include "sharding/tests/random_query.h"
 
+#include <utility>
+
 namespace howdah::sharding::testing {
 
 std::string RandomQuery::table() {
@@ -54,7 +56,7 @@ std::string RandomQuery::predicate(const Aliases& in, int depth) {
 
 std::string RandomQuery::condition(const Aliases& in, int depth) {
   std::string out;
-  if (chance(75)) out = key(in) + " = " + number();
+  if (chance(pinned_)) out = key(in) + " = " + number();
   for (std::size_t i = 1; i < in.size(); ++i) {
     if (chance(50)) out += (out.empty() ? "" : " AND ") + in[i] + ".k = " + in[i - 1] + ".k";
   }
@@ -76,7 +78,11 @@ std::string RandomQuery::item(Aliases& out, const Aliases& outer, int depth) {
   out.push_back(name);
   if (depth > 0 && chance(35)) {
     const bool lateral = !outer.empty() && chance(50);
-    return (lateral ? "LATERAL (" : "(") + select(lateral ? outer : Aliases(), depth - 1) + ") " + name;
+    // Mostly without a key of its own: then it lives on what the outer query says of it, if that may reach it.
+    const int before = std::exchange(pinned_, 15);
+    const auto query = select(lateral ? outer : Aliases(), depth - 1);
+    pinned_ = before;
+    return (lateral ? "LATERAL (" : "(") + query + ") " + name;
   }
   if (chance(6)) return "(VALUES (" + std::to_string(1 + pick(5)) + ", 1), (" + std::to_string(1 + pick(5)) + ", 2)) " + name + "(k, x)";
   if (chance(4)) return "(SELECT g AS k, 2 AS x FROM generate_series(1, 3) g) " + name;
@@ -141,7 +147,7 @@ std::string RandomQuery::select(const Aliases& outer, int depth) {
     static constexpr const char* kOperations[] = {" UNION ", " UNION ALL ", " INTERSECT ", " EXCEPT "};
     return "(" + body(outer, depth - 1) + ")" + kOperations[pick(4)] + "(" + body(outer, depth - 1) + ")";
   }
-  if (chance(10)) {
+  if (chance(15)) {
     return "SELECT k, x FROM (" + body(outer, depth - 1 < 0 ? 0 : depth - 1) + ") " + alias() + " ORDER BY 1, 2 LIMIT " +
            std::to_string(1 + pick(3));
   }
@@ -150,11 +156,14 @@ std::string RandomQuery::select(const Aliases& outer, int depth) {
 
 std::string RandomQuery::query() {
   next_ = 0;
+  pinned_ = 75;
   with_.clear();
   std::string with;
   for (int n = chance(25) ? 1 + pick(2) : 0; n > 0; --n) {
     const auto name = "w" + std::to_string(n);
+    const int before = std::exchange(pinned_, 40);
     with += (with.empty() ? "WITH " : ", ") + name + " AS (" + select({}, 1) + ")";
+    pinned_ = before;
     with_.push_back(name);
   }
   return with + (with.empty() ? "" : " ") + select({}, 2);
@@ -162,6 +171,7 @@ std::string RandomQuery::query() {
 
 std::string RandomQuery::write() {
   next_ = 0;
+  pinned_ = 75;
   with_.clear();
   static constexpr const char* kTables[] = {"a", "b", "c"};
   const std::string target = kTables[pick(3)];

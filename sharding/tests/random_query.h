@@ -36,6 +36,7 @@ class RandomQuery {
 
   std::mt19937 random_;
   int next_ = 0;
+  int pinned_ = 75;   // of a hundred conditions, how many begin with key = number
   std::vector<std::string> with_;
 };
 
