@@ -11,6 +11,9 @@ MEMORY_GIB=$(($(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 1
 JOBS=$(nproc)
 [ "$JOBS" -gt $((MEMORY_GIB / 2 + 1)) ] && JOBS=$((MEMORY_GIB / 2 + 1))
 
+# Two clones of the same commit share compiled objects.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+
 LOG=$(mktemp)
 cmake --preset dev >"$LOG" 2>&1 || { cat "$LOG"; rm -f "$LOG"; exit 1; }
 rm -f "$LOG"
