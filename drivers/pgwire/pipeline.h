@@ -34,6 +34,7 @@ struct Owed {
   bool forward = true;        // hand the reply's messages to the owner's client
   bool forward_error = true;  // hand an ErrorResponse to the client even when other messages are not
   bool forward_ready = true;  // hand on ReadyForQuery, too (only with `forward`)
+  bool forward_status = false;  // hand on ParameterStatus even without `forward`
   char fabricated = 0;        // kFabricated: type of the five-byte message to hand out
   std::uint16_t effect = 0;   // the owner's own note, handed back with the completion
   Owner owner{};

@@ -270,7 +270,8 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
       if (type == be::kNotificationResponse) {
         // For listeners, and a listener keeps its connection; also between two statements.
         if (link.stay && !link.collect) give(ServerEntry{}, whole);
-      } else if (!pipeline.empty() && pipeline.head().forward) {
+      } else if (!pipeline.empty() && (pipeline.head().forward ||
+                                       (type == be::kParameterStatus && pipeline.head().forward_status))) {
         give(pipeline.head(), whole);
       }
       return;
@@ -292,19 +293,9 @@ void ServerConn::take_error(Bytes body, Bytes whole) {
   pgwire::ErrorFields fields;
   decode(body, fields);
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
-  if (head.forward_error || head.forward) {
-    if (fatal && !link.collect) {
-      // The server connection ends, the client's does not: the same error, not fatal to the client.
-      fields.severity = "ERROR";
-      fields.localized_severity = "ERROR";
-      std::string softened;
-      append_error(softened, fields);
-      owner_touched_ = link.forwarded = true;
-      owner_->on_reply(*this, softened);
-      owner_->flush_replies(*this);
-    } else {
-      give(head, whole);
-    }
+  // A fatal one ends this connection, not the client's: the session tells it, unless it can repeat the statement.
+  if ((head.forward_error || head.forward) && !fatal) {
+    give_error(head, fields, body, whole);
     link.error_forwarded = true;
   }
   link.error_body.assign(body.data(), body.size());
@@ -340,6 +331,15 @@ void ServerConn::give(const ServerEntry&, Bytes bytes) {
   }
   owner_touched_ = link.forwarded = true;
   owner_->on_reply(*this, bytes);
+}
+
+// With the position as the client's text has it, where only a part of that text was sent.
+void ServerConn::give_error(const ServerEntry& entry, const pgwire::ErrorFields& fields, Bytes body, Bytes whole) {
+  if (link.position_offset == 0 || fields.position == 0) return give(entry, whole);
+  std::string moved;
+  pgwire::append_with_position(moved, be::kErrorResponse, body, fields.position + link.position_offset);
+  give(entry, moved);
+  if (!link.collect) owner_->flush_replies(*this);  // `moved` goes away
 }
 
 void ServerConn::hand_out_fabricated() {

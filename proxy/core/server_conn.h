@@ -1,14 +1,17 @@
 // One connection to a PostgreSQL server: socket, pipeline of owed replies, and what is known of its session state.
 #pragma once
 
+#include <strings.h>
+
+#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "drivers/net/buffer.h"
 #include "drivers/net/reactor.h"
 #include "drivers/net/stream.h"
+#include "drivers/pgwire/error_fields.h"
 #include "drivers/pgwire/pipeline.h"
 #include "proxy/core/prepared.h"
 #include "proxy/core/settings.h"
@@ -62,7 +65,8 @@ struct LinkState {
   std::size_t replayed_at_join = 0;  // entries of Transaction::replay when it joined
   std::uint32_t owed = 0;        // entries of this session still in the pipeline
   std::string collected;
-  std::string error_body;        // the last error's fields, when it was not forwarded
+  int position_offset = 0;       // characters of the client's text before the part that was sent
+  std::string error_body;        // the last error's fields
   std::string tag;               // the last command tag of an entry that is not forwarded, or collected
   SettingsPtr settings_at_begin; // of the server connection, for ROLLBACK
 };
@@ -120,7 +124,11 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   pgwire::TxStatus tx_status = pgwire::TxStatus::kIdle;
   SettingsPtr settings = Settings::none();    // what the connection's parameters are now
   ServerStatements statements;                // prepared on this connection
-  std::unordered_map<std::string, std::string> params;  // ParameterStatus as last reported
+  // ParameterStatus as last reported, in PostgreSQL's order.
+  struct ByName {
+    bool operator()(const std::string& a, const std::string& b) const { return strcasecmp(a.c_str(), b.c_str()) < 0; }
+  };
+  std::map<std::string, std::string, ByName> params;
   std::int32_t backend_pid = 0;
   std::string backend_key;
   std::string default_search_path;            // as the login role has it
@@ -142,6 +150,7 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   void take_error(Bytes body, Bytes whole);
   void take_ready(Bytes body, Bytes whole);
   void give(const ServerEntry& entry, Bytes bytes);
+  void give_error(const ServerEntry& entry, const pgwire::ErrorFields& fields, Bytes body, Bytes whole);
   void hand_out_fabricated();
   void end_batch();
 

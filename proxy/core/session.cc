@@ -217,7 +217,8 @@ Task<> Session::handle(char type, Bytes body, Bytes whole) {
     case fe::kCopyFail:
       break;  // the tail of a COPY that failed: PostgreSQL ignores it, too
     default:
-      fatal(make_error(ErrorCode::kProtocolViolation, "unexpected message of type " + std::string(1, type)));
+      fatal(make_error(ErrorCode::kProtocolViolation, "invalid frontend message type " +
+                                                             std::to_string(static_cast<unsigned char>(type))));
   }
 }
 
@@ -287,6 +288,18 @@ void Session::send_error(const Error& error) {
   statement_failed_ = true;
   WorkerCounters::add(worker_.counters.errors);
   if (error.code == ErrorCode::kUnsupported) WorkerCounters::add(worker_.counters.refused);
+}
+
+void Session::send_lost(ServerConn& conn) {
+  pgwire::ErrorFields fields;
+  const std::string body = conn.link.error_body;
+  if (!conn.link.error || !decode(Bytes(body), fields)) return send_error(conn.lost_reason());
+  // The server connection ends, the client's does not: the same error, not fatal to the client.
+  fields.severity = fields.localized_severity = "ERROR";
+  worker_.scratch.clear();
+  append_error(worker_.scratch, fields);
+  send(worker_.scratch);
+  statement_failed_ = true;
 }
 
 void Session::fatal(const Error& error) {

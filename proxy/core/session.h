@@ -142,6 +142,7 @@ class Session final : public net::IoHandler,
   void send(Bytes bytes);      // to the client, in order; written at the end of the batch
   void flush_client();
   void send_error(const Error& error);
+  void send_lost(ServerConn& conn);  // what the server said when it ended the connection, or that it is gone
   void send_ready();
   void fatal(const Error& error);
   pgwire::TxStatus client_status() const;
@@ -183,7 +184,7 @@ class Session final : public net::IoHandler,
   void release_all_idle();
   void note_done(ServerConn& conn, const Plan& plan);
   void apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool ok);
-  Error refusal_in_context(const Plan& plan, const sharding::Route& route) const;
+  Error failed_transaction();
 
   // --- session_simple.cc
   Task<> simple_query(Bytes body, Bytes whole);
@@ -212,7 +213,8 @@ class Session final : public net::IoHandler,
   Task<bool> two_phase(std::vector<ServerConn*> writers);
   Task<> rollback_links();
   void end_transaction(bool committed);
-  Task<bool> on_links(std::span<ServerConn* const> conns, std::string_view sql);
+  Task<bool> on_links(std::span<ServerConn* const> conns, std::string_view sql, bool statuses = false);
+  Task<bool> rollback_one();
   Task<> abort_prepared(std::vector<ServerConn*> participants, std::function<std::string(const ServerConn&)> gid,
                         std::string token_hash);
   Task<bool> wait_server(ServerConn& conn);

@@ -19,8 +19,7 @@ Task<bool> Session::run_everywhere(PlanPtr plan, std::size_t index, std::string_
   const Plan& statement = plan->statements[index];
   const std::string kept(text);
   if (client_status() == pgwire::TxStatus::kFailed) {
-    co_return fail_statement(make_error(ErrorCode::kInFailedTransaction,
-                                        "current transaction is aborted, commands ignored until end of transaction block"));
+    co_return fail_statement(failed_transaction());
   }
   if (statement.no_transaction) co_return co_await run_one_by_one(statement, kept, portal);
   const bool own = !tx_.active();

@@ -1,5 +1,7 @@
 // The extended query protocol's messages, one function each.
 // https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
+#include <algorithm>
+
 #include "drivers/pgwire/backend.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
@@ -14,13 +16,15 @@ using sql::Verb;
 
 namespace {
 
-Error malformed(const char* what) {
-  return make_error(ErrorCode::kProtocolViolation, std::string("invalid message format: ") + what);
-}
-
-Error aborted() {
-  return make_error(ErrorCode::kInFailedTransaction,
-                    "current transaction is aborted, commands ignored until end of transaction block");
+// A body that should begin with `strings` strings, then hold at least `more` bytes: in PostgreSQL's words.
+Error malformed(Bytes body, int strings, std::size_t more = 0) {
+  for (int i = 0; i < strings; ++i) {
+    const auto end = body.find('\0');
+    if (end == Bytes::npos) return make_error(ErrorCode::kProtocolViolation, "invalid string in message");
+    body.remove_prefix(end + 1);
+  }
+  return make_error(ErrorCode::kProtocolViolation,
+                    body.size() < more ? "insufficient data left in message" : "invalid message format");
 }
 
 Error no_statement(Bytes name) {
@@ -47,7 +51,7 @@ Task<> Session::on_parse(Bytes body) {
   if (e.failed) co_return;
   pgwire::ParseMessage parse;
   if (!decode(body, parse)) {
-    co_await fail_group(malformed("Parse"));
+    co_await fail_group(malformed(body, 2));
     co_return;
   }
   const std::string name(parse.name);
@@ -65,8 +69,9 @@ Task<> Session::on_parse(Bytes body) {
     statement = worker_.statements.intern(parse.query, std::move(types));
   }
   const auto plan = plan_statement(*statement);
-  if (client_status() == pgwire::TxStatus::kFailed && (!plan || !ends_transaction(**plan))) {
-    co_await fail_group(aborted());
+  const bool syntax = !plan && plan.error().code == ErrorCode::kSyntaxError;
+  if (client_status() == pgwire::TxStatus::kFailed && !syntax && (!plan || !ends_transaction(**plan))) {
+    co_await fail_group(failed_transaction());
     co_return;
   }
   if (!plan) {
@@ -94,7 +99,7 @@ Task<> Session::on_bind(Bytes body) {
   if (e.failed) co_return;
   pgwire::BindMessage bind;
   if (!decode(body, bind)) {
-    co_await fail_group(malformed("Bind"));
+    co_await fail_group(malformed(body, 2));
     co_return;
   }
   const StatementPtr statement = find_statement(bind.statement);
@@ -108,7 +113,14 @@ Task<> Session::on_bind(Bytes body) {
     co_return;
   }
   if (client_status() == pgwire::TxStatus::kFailed && !ends_transaction(**plan)) {
-    co_await fail_group(aborted());
+    co_await fail_group(failed_transaction());
+    co_return;
+  }
+  const std::size_t wanted = std::max<std::size_t>((*plan)->params, statement->types.size());
+  if (bind.params.count != wanted) {
+    co_await fail_group(make_error(
+        ErrorCode::kProtocolViolation, "bind message supplies " + std::to_string(bind.params.count) + " parameters, but prepared statement \"" +
+                                           std::string(bind.statement) + "\" requires " + std::to_string(wanted)));
     co_return;
   }
   if (!bind.portal.empty() && find_portal(bind.portal) != nullptr) {
@@ -202,7 +214,7 @@ Task<> Session::on_describe(Bytes body) {
   if (e.failed) co_return;
   pgwire::DescribeMessage describe;
   if (!decode(body, describe)) {
-    co_await fail_group(malformed("Describe"));
+    co_await fail_group(malformed(body.substr(std::min<std::size_t>(1, body.size())), 1));
     co_return;
   }
   if (describe.kind == 'S') {
@@ -215,7 +227,8 @@ Task<> Session::on_describe(Bytes body) {
     co_return;
   }
   if (describe.kind != 'P') {
-    co_await fail_group(malformed("Describe"));
+    co_await fail_group(make_error(ErrorCode::kProtocolViolation, "invalid DESCRIBE message subtype " +
+                                                                      std::to_string(static_cast<unsigned char>(describe.kind))));
     co_return;
   }
   Portal* portal = find_portal(describe.name);
@@ -279,7 +292,7 @@ Task<> Session::on_execute(Bytes body) {
   if (e.failed) co_return;
   pgwire::ExecuteMessage execute;
   if (!decode(body, execute)) {
-    co_await fail_group(malformed("Execute"));
+    co_await fail_group(malformed(body, 1, 4));
     co_return;
   }
   if (!co_await bound_effects()) co_return;
@@ -331,8 +344,13 @@ Task<> Session::on_close_message(Bytes body) {
   e.active = true;
   if (e.failed) co_return;
   pgwire::CloseMessage close_message;
-  if (!decode(body, close_message) || (close_message.kind != 'S' && close_message.kind != 'P')) {
-    co_await fail_group(malformed("Close"));
+  if (!decode(body, close_message)) {
+    co_await fail_group(malformed(body.substr(std::min<std::size_t>(1, body.size())), 1));
+    co_return;
+  }
+  if (close_message.kind != 'S' && close_message.kind != 'P') {
+    co_await fail_group(make_error(ErrorCode::kProtocolViolation, "invalid CLOSE message subtype " +
+                                                                      std::to_string(static_cast<unsigned char>(close_message.kind))));
     co_return;
   }
   if (close_message.kind == 'S') {
@@ -389,7 +407,7 @@ Task<> Session::on_sync() {
     }
     if (closing_) co_return;
     if (conn->lost()) {
-      if (!e.failed && !conn->link.error_forwarded) send_error(conn->lost_reason());
+      if (!e.failed && !conn->link.error_forwarded) send_lost(*conn);
       if (tx_.active()) tx_.failed = true;
       e.failed = true;
     } else {

@@ -165,7 +165,7 @@ Task<bool> Session::drain_group() {
     ServerConn& conn = *e.conn;
     co_await wait_owed(conn);
     if (conn.lost() && !closing_ && !e.failed) {
-      if (!conn.link.error_forwarded) send_error(conn.lost_reason());
+      if (!conn.link.error_forwarded) send_lost(conn);
       if (tx_.active()) tx_.failed = true;
       e.failed = true;
     }
@@ -212,7 +212,7 @@ Task<bool> Session::leave_group_conn() {
     conn.flush();
     if (!co_await wait_owed(conn)) {
       if (closing_) co_return false;
-      if (conn.lost()) send_error(conn.lost_reason());
+      if (conn.lost()) send_lost(conn);
       if (tx_.active()) tx_.failed = true;
       e.failed = true;
       co_return false;

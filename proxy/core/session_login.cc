@@ -50,7 +50,7 @@ Task<> Session::login() {
   }
   timer_.cancel();
   if (timed_out_ && !closing_) {
-    fatal(make_error(ErrorCode::kAuthRejected, "canceling authentication due to timeout"));
+    fatal(make_error(ErrorCode::kQueryCanceled, "canceling authentication due to timeout"));
   }
   if (!ok) {
     if (!logged_in_) WorkerCounters::add(worker_.counters.login_failures);
@@ -264,6 +264,12 @@ Task<bool> Session::authenticate_scram(const config::User* user, const std::stri
 
 // Everything between a proven password and the first ReadyForQuery.
 Task<bool> Session::welcome(const Startup& startup) {
+  worker_.scratch.clear();
+  pgwire::append_authentication_ok(worker_.scratch);
+  send(worker_.scratch);
+  worker_.scratch.clear();
+  pgwire::append_authentication_ok(worker_.scratch);
+  send(worker_.scratch);
   const auto config = worker_.config();
   const config::User& user = *config->user(startup.user);
   is_admin_ = startup.database == "howdah" || startup.database == "pgbouncer";
@@ -349,15 +355,16 @@ Task<bool> Session::welcome(const Startup& startup) {
       conn->settings = settings_;
       pools_->default_search_path = conn->default_search_path;
       std::string messages;
-      for (const auto& [name, value] : conn->params) pgwire::append_parameter_status(messages, name, value);
+      std::vector<std::pair<std::string, std::string>> reported(conn->params.begin(), conn->params.end());
+      std::sort(reported.begin(), reported.end(),  // PostgreSQL's order
+                [](const auto& a, const auto& b) { return lower(a.first) < lower(b.first); });
+      for (const auto& [name, value] : reported) pgwire::append_parameter_status(messages, name, value);
       known = worker_.welcomes.emplace(std::move(key), std::move(messages)).first;
       release(*conn);
     }
     statuses = known->second;
   }
-  worker_.scratch.clear();
-  pgwire::append_authentication_ok(worker_.scratch);
-  worker_.scratch += statuses;
+  worker_.scratch = statuses;
   char secret[4];
   store_be(secret, secret_);
   pgwire::append_backend_key_data(worker_.scratch, pid_, Bytes(secret, sizeof secret));

@@ -17,6 +17,13 @@ using sql::Where;
 
 namespace {
 
+// DISCARD ALL, whatever its case and spacing.
+bool names_all(Bytes text) {
+  std::string upper(text);
+  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return std::toupper(c); });
+  return upper.find("ALL") != std::string::npos;
+}
+
 // "a, \"B c\", $user" -> names as the catalog has them.
 std::vector<std::string> split_path(std::string_view path, const std::string& user) {
   std::vector<std::string> names;
@@ -102,6 +109,11 @@ ShardId Session::shard_for(const sharding::Route& route, const Plan& plan) const
   using Kind = sharding::Route::Kind;
   if (route.kind == Kind::kShard) return route.shard;
   if (route.kind == Kind::kCanonical) return ShardId(0);
+  if (plan.verb == Verb::kFetch || plan.verb == Verb::kCloseCursor) {
+    for (const auto& cursor : tx_.cursors) {
+      if (cursor.name == plan.name) return cursor.shard;
+    }
+  }
   // Side effects without a table (advisory locks, NOTIFY) must meet those of all other sessions: one fixed shard.
   const bool has_effect = plan.writes || plan.pin != sql::PinReason::kNone || plan.verb == Verb::kListen ||
                           plan.verb == Verb::kUnlisten || plan.verb == Verb::kNotify;
@@ -369,19 +381,38 @@ void Session::apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool 
       conn.settings = on_server->same(*settings_) ? settings_ : on_server;
       break;
     }
-    case Verb::kDiscard:
-      conn.statements.clear();
+    case Verb::kDeclareCursor:
+      tx_.cursors.push_back({plan.name, conn.pool().target().shard});
       break;
-    case Verb::kRollback:
-    case Verb::kCommit:
+    case Verb::kDiscard:
+    case Verb::kDeallocate:
+      // Sent on because the client has a connection of its own: the proxy's statements went, too.
+      conn.statements.clear();
+      if (plan.verb == Verb::kDiscard && names_all(text)) {
+        conn.link.stay = false;  // nothing is left that would keep it
+        conn.settings = Settings::none();
+        settings_ = base_settings_;
+      }
+      if (ext_ && (plan.verb == Verb::kDiscard ? names_all(text) : plan.name.empty())) ext_->named.clear();
       break;
     default:
       break;
   }
 }
 
-Error Session::refusal_in_context(const Plan& plan, const sharding::Route&) const {
-  return plan.refusal.value_or(make_error(ErrorCode::kUnsupported, "this statement is not supported across shards"));
+// Why a statement is not run in a transaction that failed: the first time the true reason, where the client has not
+// heard of it.
+Error Session::failed_transaction() {
+  for (ServerConn* conn : links_) {
+    if (!conn->lost()) continue;
+    Error reason = conn->lost_reason();
+    const bool told = conn->link.error_forwarded;
+    release(*conn);
+    if (!told) return reason;
+    break;
+  }
+  return make_error(ErrorCode::kInFailedTransaction,
+                    "current transaction is aborted, commands ignored until end of transaction block");
 }
 
 }  // namespace howdah::proxy

@@ -40,8 +40,11 @@ bool Session::proxy_handles(const Plan& plan) const {
       return is_howdah(plan.name);
     case Verb::kSet:
       return is_howdah(plan.set.name);
-    case Verb::kDeallocate:
     case Verb::kDiscard:
+      // A server takes the client's settings back, and reports those that it reports.
+      if (!settings_->same(*base_settings_)) return false;
+      [[fallthrough]];
+    case Verb::kDeallocate:
       // With a connection of its own, the server's own statements are meant as well.
       return std::none_of(links_.begin(), links_.end(), [](const ServerConn* conn) { return conn->link.stay; });
     default:
@@ -64,8 +67,7 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
   const bool failed = client_status() == pgwire::TxStatus::kFailed;
   const bool ends = plan.verb == Verb::kCommit || plan.verb == Verb::kRollback || plan.verb == Verb::kRollbackTo;
   if (failed && !ends) {
-    co_return fail_statement(make_error(ErrorCode::kInFailedTransaction,
-                                        "current transaction is aborted, commands ignored until end of transaction block"));
+    co_return fail_statement(failed_transaction());
   }
   switch (plan.verb) {
     case Verb::kBegin: {

@@ -1,5 +1,7 @@
 // The simple query protocol: one string of statements, one ReadyForQuery.
 // https://www.postgresql.org/docs/15/protocol-flow.html#id-1.10.6.7.4
+#include <algorithm>
+
 #include "drivers/pgwire/backend.h"
 #include "drivers/pgwire/frame.h"
 #include "drivers/pgwire/frontend.h"
@@ -16,9 +18,9 @@ using sql::Where;
 
 namespace {
 
-Error aborted() {
-  return make_error(ErrorCode::kInFailedTransaction,
-                    "current transaction is aborted, commands ignored until end of transaction block");
+// Of UTF-8: what error positions count.
+int characters(std::string_view text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 bool is_transaction_control(Verb verb) {
@@ -42,6 +44,8 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
   if (ext_ && ext_->active) {
     // Order is kept: what was sent before is finished first, as a Sync would.
     co_await settle_pending();
+    co_await drain_group();
+    if (closing_ || ext_->failed) co_return;
     if (ext_->conn != nullptr) {
       ServerConn& conn = *ext_->conn;
       worker_.scratch.clear();
@@ -58,12 +62,14 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
   statement_failed_ = ready_sent_ = false;
   pgwire::QueryMessage query;
   if (!decode(body, query)) {
-    send_error(make_error(ErrorCode::kProtocolViolation, "invalid string in message"));
+    const bool no_end = body.find('\0') == Bytes::npos;
+    fail_statement(make_error(ErrorCode::kProtocolViolation, no_end ? "invalid string in message" : "invalid message format"));
     co_return send_ready();
   }
   auto plan = plan_text(query.sql, {});
   if (!plan) {
-    fail_statement(client_status() == pgwire::TxStatus::kFailed ? aborted() : plan.error());
+    const bool failed = client_status() == pgwire::TxStatus::kFailed && plan.error().code != ErrorCode::kSyntaxError;
+    fail_statement(failed ? failed_transaction() : plan.error());
     release_all_idle();
     co_return send_ready();
   }
@@ -97,7 +103,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     co_return;
   }
   if (client_status() == pgwire::TxStatus::kFailed) {
-    fail_statement(aborted());
+    fail_statement(failed_transaction());
     co_return;
   }
   const sharding::Values values{text, worker_.tokens.slots, {}};
@@ -122,14 +128,12 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     if (conn->lost()) {
       // A read that nobody has seen anything of is repeated where the data is.
       const bool repeat = attempt == 0 && autocommit && statement.read_only && !conn->link.forwarded;
-      const Error reason = conn->lost_reason();
-      const bool told = conn->link.error_forwarded;
       if (repeat) {
         release(*conn);
         continue;
       }
       if (tx_.active()) tx_.failed = true;
-      if (!told) send_error(reason);
+      if (!conn->link.error_forwarded) send_lost(*conn);
       if (!tx_.active()) release(*conn);
       statement_failed_ = true;
       co_return;
@@ -190,7 +194,7 @@ Task<> Session::run_string(PlanPtr plan, std::vector<Result<sharding::Route>> ro
 // inside a transaction.
 Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
                               const std::vector<Result<sharding::Route>>& routes, const std::string& text) {
-  if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(aborted());
+  if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
   const auto& statements = plan->statements;
   bool together = true;
   std::optional<ShardId> only;
@@ -219,11 +223,13 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     const std::size_t begin = statements[first].begin;
     pgwire::append_query(message, std::string_view(text).substr(begin, statements[last - 1].end - begin));
     const bool autocommit = !tx_.active();
+    conn->link.position_offset = characters(std::string_view(text).substr(0, begin));
     const bool ok = co_await run_query(*conn, message, false);
+    conn->link.position_offset = 0;
     if (closing_) co_return false;
     if (conn->lost()) {
       if (tx_.active()) tx_.failed = true;
-      if (!conn->link.error_forwarded) send_error(conn->lost_reason());
+      if (!conn->link.error_forwarded) send_lost(*conn);
       co_return false;
     }
     for (std::size_t i = first; i < last; ++i) apply_effect(*conn, statements[i], text, ok);
@@ -249,12 +255,14 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     pgwire::append_query(message, one);
     const bool last_of_all = own && i + 1 == last;
     if (last_of_all) conn->link.collect = true;
+    conn->link.position_offset = characters(std::string_view(text).substr(0, statements[i].begin));
     const bool ok = co_await run_query(*conn, message, false);
+    conn->link.position_offset = 0;
     conn->link.collect = false;
     if (closing_) co_return false;
     if (conn->lost()) {
       tx_.failed = true;
-      if (!conn->link.error_forwarded) send_error(conn->lost_reason());
+      if (!conn->link.error_forwarded) send_lost(*conn);
       statement_failed_ = true;
       break;
     }
@@ -315,7 +323,7 @@ Task<bool> Session::own_query(ServerConn& conn, std::string_view statement, bool
   conn.flush(message);
   const bool ok = co_await wait_owed(conn);
   if (!ok && tell && !closing_) {
-    if (conn.lost() && !conn.link.error_forwarded) send_error(conn.lost_reason());
+    if (conn.lost() && !conn.link.error_forwarded) send_lost(conn);
     statement_failed_ = true;
   }
   co_return ok;
@@ -323,13 +331,18 @@ Task<bool> Session::own_query(ServerConn& conn, std::string_view statement, bool
 
 // COPY FROM STDIN: hands the client's messages on until the server has its answer ready.
 Task<> Session::pump_copy_in(ServerConn& conn) {
-  const bool extended = ext_ && ext_->active;
+  // A Sync sent with the Execute was taken as part of the COPY: the client's next one behind the COPY's end stands for it.
+  const bool synced = ext_ && ext_->active && conn.link.owed > 1;
   in_.consume(std::exchange(message_size_, 0));  // the statement itself was sent
   std::size_t relayed = 0;                       // of a message whose rest is still to come
+  char last = 0;                                 // type of the last message handed on
   bool ended = false;
   // A message begun is handed on to its end: both sides count its bytes.
   while ((conn.link.owed > 0 || relayed > 0) && !conn.lost() && !closing_) {
-    if (relayed == 0 && !extended && (ended || !conn.link.copy_in)) co_return;
+    if (relayed == 0 && (ended || !conn.link.copy_in) && (!synced || last == fe::kSync)) {
+      conn.link.copy_in = false;  // what follows is not the COPY's, though the server has not answered yet
+      co_return;
+    }
     if (conn.congested()) {
       co_await suspend();
       continue;
@@ -361,7 +374,8 @@ Task<> Session::pump_copy_in(ServerConn& conn) {
       case fe::kCopyFail:
       case fe::kSync:
       case fe::kFlush:
-        ended = header.type == fe::kCopyDone || header.type == fe::kCopyFail;
+        ended = ended || header.type == fe::kCopyDone || header.type == fe::kCopyFail;
+        last = header.type;
         relayed = header.total;
         break;
       case fe::kTerminate:
@@ -391,7 +405,7 @@ Task<> Session::function_call(Bytes whole) {
     co_await wait_owed(*conn);
     if (!conn->lost()) ready_sent_ = true;
     note_done(*conn, plan);
-    if (conn->lost() && !conn->link.error_forwarded && !closing_) send_error(conn->lost_reason());
+    if (conn->lost() && !conn->link.error_forwarded && !closing_) send_lost(*conn);
   }
   if (closing_) co_return;
   release_all_idle();

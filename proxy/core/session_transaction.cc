@@ -49,14 +49,16 @@ std::string begin_statement(const sql::TransactionOptions& options) {
 }
 
 // The same statement on several connections at once. False when any failed; their errors stay in their LinkState.
-Task<bool> Session::on_links(std::span<ServerConn* const> conns, std::string_view statement) {
+// `statuses`: their ParameterStatus messages go to the client.
+Task<bool> Session::on_links(std::span<ServerConn* const> conns, std::string_view statement, bool statuses) {
   std::string message;
   pgwire::append_query(message, statement);
   for (ServerConn* conn : conns) {
     if (conn->lost()) continue;
     conn->link.error = conn->link.error_forwarded = false;
     conn->link.tag.clear();
-    conn->owe({.kind = pgwire::OwedKind::kQuery, .forward = false, .forward_error = false, .owner = this});
+    conn->owe({.kind = pgwire::OwedKind::kQuery, .forward = false, .forward_error = false, .forward_status = statuses,
+               .owner = this});
     conn->flush(message);
   }
   bool ok = true;
@@ -132,10 +134,14 @@ Task<bool> Session::rollback(bool chain) {
     co_return fail_statement(
         make_error(ErrorCode::kNoActiveTransaction, "ROLLBACK AND CHAIN can only be used in transaction blocks"));
   }
-  const auto options = tx_.options;
+  // After a failure the characteristics are gone, too: the next transaction has the default ones.
+  const auto options = client_status() == pgwire::TxStatus::kFailed ? sql::TransactionOptions{} : tx_.options;
   const bool was_explicit = tx_.explicit_block();
-  co_await rollback_links();
+  relay_ready_ = relay_ready_ && !chain;
+  const bool answered = co_await rollback_one();
+  if (!answered) co_await rollback_links();
   if (closing_) co_return false;
+  statement_failed_ = false;
   if (was_explicit) {
     end_transaction(false);
     catalog_changed_ = false;
@@ -145,10 +151,25 @@ Task<bool> Session::rollback(bool chain) {
     tx_.options = options;
     tx_.settings_at_begin = settings_;
   }
+  if (answered) co_return true;
   worker_.scratch.clear();
   pgwire::append_command_complete(worker_.scratch, "ROLLBACK");
   send(worker_.scratch);
   co_return true;
+}
+
+// ROLLBACK on the one server that takes part, with its own answer. False: it is to be answered here.
+Task<bool> Session::rollback_one() {
+  ServerConn* only = nullptr;
+  for (ServerConn* conn : links_) {
+    if (!conn->link.in_transaction) continue;
+    if (only != nullptr || conn->lost()) co_return false;
+    only = conn;
+  }
+  if (only == nullptr) co_return false;
+  std::string message;
+  pgwire::append_query(message, "ROLLBACK");
+  co_return co_await run_query(*only, message, relay_ready_);
 }
 
 Task<> Session::rollback_links() {
@@ -202,7 +223,7 @@ Task<bool> Session::savepoint(const Plan& plan) {
   }
   const std::string quoted = quote_identifier(plan.name);
   const std::string statement = std::string(name_of(plan.verb)) + " " + quoted;
-  if (!co_await on_links(joined, statement)) {
+  if (!co_await on_links(joined, statement, joined.size() == 1)) {
     if (closing_) co_return false;
     for (ServerConn* conn : joined) {
       if (conn->lost()) co_return fail_statement(conn->lost_reason());

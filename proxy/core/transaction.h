@@ -27,6 +27,12 @@ struct Transaction {
   };
   std::vector<Replay> replay;
   SettingsPtr settings_at_begin;
+  // Cursors of DECLARE, and where they are.
+  struct Cursor {
+    std::string name;
+    ShardId shard;
+  };
+  std::vector<Cursor> cursors;
 
   bool active() const { return kind != Kind::kNone; }
   bool explicit_block() const { return kind == Kind::kExplicit; }
