@@ -203,6 +203,7 @@ class Session final : public net::IoHandler,
   bool fail_statement(const Error& error);
   Task<bool> show(const Plan& plan);
   Task<bool> set_howdah(const Plan& plan);
+  static bool keeps_routes(const std::string& name, const std::string& value);
 
   // --- session_transaction.cc
   Task<bool> begin(const Plan& plan);

@@ -316,6 +316,10 @@ Task<bool> Session::welcome(const Startup& startup) {
     }
     std::string key = startup.database + '\0' + startup.user;
     for (const auto& [name, value] : startup.settings) {
+      if (pools_->database->sharded() && !keeps_routes(lower(name), value)) {
+        fatal(make_error(ErrorCode::kUnsupported, lower(name) + " \"" + value + "\" is not supported with several shards", "use UTF8"));
+        co_return false;
+      }
       const std::string statement = startup_statement(name, value);
       base_settings_ = base_settings_->with(lower(name), statement, value);
       key.append(1, '\0').append(statement);

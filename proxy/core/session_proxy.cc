@@ -25,6 +25,18 @@ bool starts_with_word(std::string_view text, std::string_view word) {
 
 }  // namespace
 
+// Whether the proxy reads keys as the servers do under this setting.
+bool Session::keeps_routes(const std::string& name, const std::string& value) {
+  if (name == "transform_null_equals" || name == "array_nulls") return false;
+  if (name != "client_encoding") return true;
+  std::string plain;
+  for (const char c : value) {
+    if (std::isalnum(static_cast<unsigned char>(c))) plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  // Without conversion the server takes the bytes as they are, and so does the proxy.
+  return plain.empty() || plain == "utf8" || plain == "unicode" || plain == "sqlascii";
+}
+
 bool Session::proxy_handles(const Plan& plan) const {
   switch (plan.verb) {
     case Verb::kBegin:
@@ -39,7 +51,7 @@ bool Session::proxy_handles(const Plan& plan) const {
     case Verb::kShow:
       return is_howdah(plan.name);
     case Verb::kSet:
-      return is_howdah(plan.set.name);
+      return is_howdah(plan.set.name) || (pools_->database->sharded() && !keeps_routes(plan.set.name, plan.set.value));
     case Verb::kDiscard:
       // A server takes the client's settings back, and reports those that it reports.
       if (!settings_->same(*base_settings_)) return false;
@@ -173,6 +185,12 @@ Task<bool> Session::show(const Plan& plan) {
 }
 
 Task<bool> Session::set_howdah(const Plan& plan) {
+  if (!is_howdah(plan.set.name)) {
+    co_return fail_statement(make_error(ErrorCode::kUnsupported,
+                                        "setting " + plan.set.name + " to \"" + plan.set.value + "\" is not supported with several shards",
+                                        plan.set.name == "client_encoding" ? "use UTF8" : "leave it at its default",
+                                        "sharding keys would be read differently by the proxy and by the servers"));
+  }
   co_return fail_statement(make_error(ErrorCode::kUnsupported, "setting \"" + plan.set.name + "\" is not supported",
                                       "put the sharding key into the statement itself"));
 }
