@@ -155,9 +155,7 @@ KeyOutcome read_numeric(Bytes text, std::int64_t& out) {
   if (point < 0) point = static_cast<std::int64_t>(digits.size());
   if (at < text.size()) {
     if (text[at] != 'e' && text[at] != 'E') return KeyOutcome::kMalformed;
-    const auto exponent = text.substr(at + 1);
-    if (exponent.empty() || is_space(exponent.front())) return KeyOutcome::kMalformed;
-    const auto shift = read_integer(exponent);
+    const auto shift = read_integer(text.substr(at + 1));  // strtol: white space in front of it is skipped
     if (!shift) return KeyOutcome::kMalformed;
     // Beyond any numeric: the server says out of range, or it is a fraction or too large to be a key.
     if (*shift > 200000 || *shift < -200000) return KeyOutcome::kNoMatch;

@@ -274,6 +274,27 @@ Result<Route> by_keys(const sql::StatementPlan& plan, const Values& values, cons
   return Route{Route::Kind::kShard, *vote.shard()};
 }
 
+// Words that date and time types read as the present.
+bool names_the_present(Bytes text) {
+  for (Bytes word : {Bytes("now"), Bytes("today"), Bytes("tomorrow"), Bytes("yesterday")}) {
+    const auto at = std::search(text.begin(), text.end(), word.begin(), word.end(),
+                                [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+    if (at != text.end()) return true;
+  }
+  return false;
+}
+
+Result<Route> to_all_shards(const sql::StatementPlan& plan, const Values& values) {
+  if (plan.clock_text) {
+    for (const auto& param : values.params) {
+      if (param.is_null || param.binary || !names_the_present(param.value)) continue;
+      return make_error(ErrorCode::kUnsupported, "this write to a reference table might leave its copies different",
+                        "Send the time itself.", "A text such as 'now' is read as the time of the shard.");
+    }
+  }
+  return Route{Route::Kind::kAllShards, ShardId()};
+}
+
 }  // namespace
 
 Result<Route> route(const sql::StatementPlan& plan, const Values& values, const ShardMap& map) {
@@ -283,7 +304,7 @@ Result<Route> route(const sql::StatementPlan& plan, const Values& values, const 
     case sql::Where::kAnyShard: return Route{Route::Kind::kAnyShard, ShardId()};
     case sql::Where::kKeys: return by_keys(plan, values, map);
     case sql::Where::kShard: return Route{Route::Kind::kShard, plan.shard};
-    case sql::Where::kAllShards: return Route{Route::Kind::kAllShards, ShardId()};
+    case sql::Where::kAllShards: return to_all_shards(plan, values);
     case sql::Where::kCanonical: return Route{Route::Kind::kCanonical, ShardId()};
     case sql::Where::kRefused:
       if (plan.refusal) return *plan.refusal;

@@ -159,7 +159,9 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
     findings_.unproven();
     findings_.set_not_immutable(name);
     if (function == nullptr || function->is_aggregate) note_aggregate(node, scope);
-    if (function != nullptr) findings_.pin_for(PinReason::kUserCode);
+    if (function == nullptr) return;
+    findings_.pin_for(PinReason::kUserCode);
+    if (findings_.user_function.empty()) findings_.user_function = name;
     return;
   }
   if (function->is_aggregate) {

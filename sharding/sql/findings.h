@@ -44,6 +44,7 @@ struct Findings {
   bool notifies = false;
   PinReason pin = PinReason::kNone;
   std::string not_immutable;             // a function or expression whose result may differ from shard to shard
+  std::string user_function;             // the first one called
   bool clock_text = false;               // a cast to a type whose input reads the clock
   bool order_dependent = false;          // LIMIT, window functions, DISTINCT ON, order-dependent aggregates
   std::optional<Error> refusal;          // the first reason to refuse across shards

@@ -118,7 +118,10 @@ void QueryWalker::note_relation(const schema::Relation* relation, const TreeNode
   if (is_system_schema(relation->schema)) {
     findings_.reads_catalog = true;
     findings_.read_only = false;
-    if (written) findings_.unproven();
+    if (written) {
+      findings_.unproven();
+      findings_.refuse(unsupported("system catalogs cannot be written with several shards"));
+    }
     if (is_shard_content_relation(relation->name)) {
       findings_.refuse(unsupported("relation " + relation->name + " differs from shard to shard",
                                    "Ask the shard itself, over a connection of its own."));

@@ -113,6 +113,7 @@ void place_reference_write(QueryWalker& walker, const AnalyzeContext& context, c
     }
   }
   if (clock && walker.has_clock_words()) return cannot("A text such as 'now' is read as the time of the shard.");
+  plan.clock_text = clock;
   std::sort(plan.lock_tables.begin(), plan.lock_tables.end());
   plan.reference_write = true;
   plan.where = Where::kAllShards;
@@ -149,6 +150,11 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
   }
   if (uses.reference_written) return place_reference_write(walker, context, uses, plan);
   if (!uses.hashed.empty()) return place_hashed(walker, uses, plan);
+  if (!findings.user_function.empty()) {
+    return refuse(plan, unsupported("function " + findings.user_function + " cannot be called outside of a statement on one key",
+                                    "Call it in a statement that is restricted to one value of a sharding key.",
+                                    "It may read tables, and would see those of one shard only."));
+  }
   if (!uses.local.empty()) return place_local(uses, plan);
   if (findings.reads_catalog || findings.reads_unknown) {
     plan.where = Where::kCanonical;

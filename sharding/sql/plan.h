@@ -128,6 +128,7 @@ struct StatementPlan {
   std::vector<Pin> pins;           // Where::kKeys; all hold (conjunction)
   std::optional<Error> refusal;    // Where::kRefused
   bool reference_write = false;    // kAllShards because of a reference table: lock order and one-time evaluation apply
+  bool clock_text = false;         // reference_write: a text such as 'now' would be read as the time of each shard
   std::vector<std::string> lock_tables;  // reference_write: quoted, schema-qualified names to LOCK first
   SetCommand set;                  // kSet
   std::string name;                // savepoint, cursor, prepared statement, channel, SHOW parameter (lower case there)

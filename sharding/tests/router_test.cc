@@ -129,6 +129,13 @@ TEST(Router, ReadsTextKeys) {
   EXPECT_TRUE(route(result.plan(), values, map()));
 }
 
+TEST(Router, RefusesTheClockInReferenceWrites) {
+  const std::string sql = "INSERT INTO currencies VALUES ($1, $2, $3)";
+  const auto all = std::to_string(static_cast<int>(Route::Kind::kAllShards));
+  EXPECT_EQ(routed(sql, {text("EUR"), text("euro"), text("1999-01-01")}), all);
+  EXPECT_NE(routed(sql, {text("EUR"), text("euro"), text("Today")}).find("time of the shard"), std::string::npos);
+}
+
 TEST(Router, PassesFixedPlacesOn) {
   EXPECT_EQ(routed("SELECT * FROM settings"), "shard 2");
   EXPECT_EQ(routed("SELECT * FROM categories"), "any");

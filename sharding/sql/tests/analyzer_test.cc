@@ -208,6 +208,8 @@ TEST(Analyzer, UsesCorrelatedSubqueries) {
        "refused"},
       {"SELECT * FROM users u WHERE id IN (SELECT user_id FROM accounts WHERE user_id = 5)", "keys 5"},
       {"SELECT * FROM users u WHERE id = 5 AND id IN (SELECT user_id FROM accounts)", "keys 5"},
+      {"SELECT * FROM users u WHERE id = 5 AND id IN (SELECT user_id FROM accounts ORDER BY 1 LIMIT 1)", "refused"},
+      {"SELECT * FROM users u WHERE id = 5 AND id IN (SELECT max(user_id) FROM accounts)", "refused"},
       {"SELECT * FROM users u WHERE id = 5 AND id NOT IN (SELECT user_id FROM accounts)", "refused"},
       {"SELECT * FROM users u WHERE id = 5 AND 3 IN (SELECT id FROM accounts)", "refused"},
       {"SELECT * FROM users u WHERE 5 IN (SELECT user_id FROM accounts) AND id = 5", "keys 5 5"},
@@ -264,6 +266,11 @@ TEST(Analyzer, PlacesWhatIsNotSharded) {
       {"SELECT nextval('ids')", "refused"},
       {"SELECT query_to_xml('select 1', true, true, '')", "refused"},
       {"SELECT pg_advisory_lock(1)", "home"},
+      {"SELECT nosuch(1)", "home"},
+      {"SELECT my_function(1)", "refused"},
+      {"SELECT my_function(id) FROM categories", "refused"},
+      {"SELECT my_function(id) FROM users WHERE id = 5", "keys 5"},
+      {"UPDATE pg_class SET relname = 'x'", "refused"},
   });
 }
 
