@@ -17,9 +17,12 @@ const std::vector<std::string> kStatements = {
     "SELECT abalance FROM pgbench_accounts WHERE aid = 12345;",
     "SELECT abalance FROM pgbench_accounts WHERE aid = $1",
     "UPDATE pgbench_accounts SET abalance = abalance + -4711 WHERE aid = 54321;",
-    "INSERT INTO transactions (id, user_id, amount, note) VALUES (1, 42, 12.50, 'lunch'), (2, 42, 3.20, 'tea')",
-    "SELECT u.name, a.kind, sum(t.amount) FROM users u JOIN accounts a ON a.user_id = u.id JOIN transactions t "
-    "ON t.user_id = u.id AND t.account_id = a.id WHERE u.id = 42 AND t.created_at > '2024-01-01' GROUP BY 1, 2",
+    "INSERT INTO transactions (id, user_id, amount, note) VALUES (1, 42, 12.50, 'lunch'), (2, 42, 3.20, "
+    "'tea')",
+    "SELECT u.name, a.kind, sum(t.amount) FROM users u JOIN accounts a ON a.user_id = u.id JOIN transactions "
+    "t "
+    "ON t.user_id = u.id AND t.account_id = a.id WHERE u.id = 42 AND t.created_at > '2024-01-01' GROUP BY 1, "
+    "2",
 };
 
 schema::Catalog make_catalog() {
@@ -38,7 +41,8 @@ schema::Catalog make_catalog() {
   table("pgbench_accounts", {big("aid"), big("bid"), other("abalance"), other("filler")});
   table("users", {big("id"), other("email"), other("name")});
   table("accounts", {big("id"), big("user_id"), other("kind"), other("balance")});
-  table("transactions", {big("id"), big("user_id"), big("account_id"), other("amount"), other("note"), other("created_at")});
+  table("transactions",
+        {big("id"), big("user_id"), big("account_id"), other("amount"), other("note"), other("created_at")});
   catalog.add(schema::Function{"pg_catalog", "sum", schema::Volatility::kImmutable, true, true, false});
   return catalog;
 }
@@ -67,7 +71,8 @@ struct World {
     }
     // As many neighbours as a busy application has.
     for (int i = 0; i < 2000; ++i) {
-      const std::string sql = "SELECT abalance AS c" + std::to_string(i) + " FROM pgbench_accounts WHERE aid = 1";
+      const std::string sql =
+          "SELECT abalance AS c" + std::to_string(i) + " FROM pgbench_accounts WHERE aid = 1";
       tokenize(sql, context.lexer, tokens);
       auto analysis = analyze(sql, tokens, {}, context);
       if (analysis) cache.insert(sql, tokens, {}, 1, std::move(*analysis));

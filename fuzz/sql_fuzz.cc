@@ -21,7 +21,9 @@ schema::Catalog make_catalog() {
     relation.oid = oid++;
     relation.schema = "public";
     relation.name = name;
-    relation.columns = {{"id", schema::kInt8Oid, false, true}, {"user_id", schema::kInt8Oid}, {"name", schema::kTextOid},
+    relation.columns = {{"id", schema::kInt8Oid, false, true},
+                        {"user_id", schema::kInt8Oid},
+                        {"name", schema::kTextOid},
                         {"uid", schema::kUuidOid}};
     catalog.add(std::move(relation));
   }
@@ -43,7 +45,8 @@ void check_slots(std::string_view sql, const TokenStream& tokens, const LexerOpt
   std::uint32_t behind = 0;
   std::string value;
   for (const auto& slot : tokens.slots) {
-    fuzz::require(slot.length > 0 && slot.offset >= behind && slot.offset + slot.length <= sql.size(), "slots in order");
+    fuzz::require(slot.length > 0 && slot.offset >= behind && slot.offset + slot.length <= sql.size(),
+                  "slots in order");
     behind = slot.offset + slot.length;
     value.clear();
     if (!slot.folded) literal_value(sql, slot, options, value);
@@ -86,12 +89,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const PlanPtr* found = cache.find(sql, tokens, {}, 1);
     fuzz::require(found != nullptr && found->get() == plan.get(), "a cached text is found");
   }
-  const std::vector<BoundParam> params = {BoundParam{rest.substr(0, 8), false, false, 0}, BoundParam{rest.substr(0, 8), false, true, 20},
-                                          BoundParam{rest, false, true, 1016}, BoundParam{rest, false, false, 1009}};
+  const std::vector<BoundParam> params = {
+      BoundParam{rest.substr(0, 8), false, false, 0}, BoundParam{rest.substr(0, 8), false, true, 20},
+      BoundParam{rest, false, true, 1016}, BoundParam{rest, false, false, 1009}};
   Values values{sql, tokens.slots, params};
   values.standard_conforming_strings = context.lexer.standard_conforming_strings;
   for (const auto& statement : plan->statements) {
-    if (statement.end != kWholeText) fuzz::require(statement.begin <= statement.end && statement.end <= sql.size(), "ranges");
+    if (statement.end != kWholeText)
+      fuzz::require(statement.begin <= statement.end && statement.end <= sql.size(), "ranges");
     (void)route(statement, values, map);
   }
   return 0;

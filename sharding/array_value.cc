@@ -3,7 +3,9 @@
 namespace howdah::sharding {
 
 namespace {
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 }  // namespace
 
 void TextArray::skip_space() {
@@ -41,7 +43,7 @@ ArrayStep TextArray::element() {
   const bool quoted = text_.front() == '"';
   if (quoted) text_.remove_prefix(1);
   bool escaped = false;
-  std::size_t kept = 0;   // length without trailing unquoted space
+  std::size_t kept = 0;  // length without trailing unquoted space
   for (;;) {
     if (text_.empty()) return ArrayStep::kMalformed;
     char c = text_.front();
@@ -72,7 +74,8 @@ ArrayStep TextArray::element() {
   return ArrayStep::kElement;
 }
 
-// int32 dimensions, int32 has-null flag, oid of the elements, then per dimension int32 length and int32 lower bound.
+// int32 dimensions, int32 has-null flag, oid of the elements, then per dimension int32 length and int32 lower
+// bound.
 ArrayStep BinaryArray::header() {
   std::int32_t dimensions = 0, flags = 0, lower = 0;
   std::uint32_t type = 0;
@@ -97,7 +100,8 @@ ArrayStep BinaryArray::next() {
   null_ = length == -1;
   value_ = {};
   if (null_) return ArrayStep::kElement;
-  if (length < 0 || !reader_.read_bytes(static_cast<std::size_t>(length), value_)) return ArrayStep::kMalformed;
+  if (length < 0 || !reader_.read_bytes(static_cast<std::size_t>(length), value_))
+    return ArrayStep::kMalformed;
   return ArrayStep::kElement;
 }
 

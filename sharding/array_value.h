@@ -11,10 +11,10 @@
 namespace howdah::sharding {
 
 enum class ArrayStep : std::uint8_t {
-  kElement,      // see value() and is_null()
+  kElement,  // see value() and is_null()
   kEnd,
-  kMalformed,    // the server refuses it
-  kUnreadable,   // more dimensions, lower bounds: legal, but not read here
+  kMalformed,   // the server refuses it
+  kUnreadable,  // more dimensions, lower bounds: legal, but not read here
 };
 
 // Walks over '{1,2,"x",NULL}'. Borrowed text.
@@ -22,7 +22,7 @@ class TextArray {
  public:
   explicit TextArray(Bytes text) : text_(text) {}
   ArrayStep next();
-  const std::string& value() const { return value_; }   // of the last element; overwritten by next()
+  const std::string& value() const { return value_; }  // of the last element; overwritten by next()
   bool is_null() const { return null_; }
 
  private:
@@ -42,7 +42,7 @@ class BinaryArray {
   ArrayStep next();
   Bytes value() const { return value_; }
   bool is_null() const { return null_; }
-  Oid element_type() const { return type_; }   // after the first next()
+  Oid element_type() const { return type_; }  // after the first next()
 
  private:
   ArrayStep header();

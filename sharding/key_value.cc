@@ -11,8 +11,12 @@ namespace howdah::sharding {
 namespace {
 
 // isspace() of the C locale.
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 Bytes strip(Bytes text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -21,16 +25,17 @@ Bytes strip(Bytes text) {
 }
 
 bool equals_ignoring_case(Bytes text, Bytes lower) {
-  return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) {
-           return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b;
-         });
+  return text.size() == lower.size() &&
+         std::equal(text.begin(), text.end(), lower.begin(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
 }
 
 std::uint64_t hash_int(std::int64_t value, HashKind hash) {
   return hash == HashKind::kPostgres ? hash_integer(value) : xxh64_integer(value);
 }
 
-// Decimal digits with the decimal point behind the first `point` of them, as an integer if it is one within int8.
+// Decimal digits with the decimal point behind the first `point` of them, as an integer if it is one within
+// int8.
 KeyOutcome integral(const std::string& digits, std::int64_t point, bool negative, std::int64_t& out) {
   const auto first = digits.find_first_not_of('0');
   if (first == std::string::npos) {
@@ -38,23 +43,27 @@ KeyOutcome integral(const std::string& digits, std::int64_t point, bool negative
     return KeyOutcome::kKey;
   }
   const auto last = digits.find_last_not_of('0');
-  if (static_cast<std::int64_t>(last) >= point) return KeyOutcome::kNoMatch;   // a fraction
+  if (static_cast<std::int64_t>(last) >= point) return KeyOutcome::kNoMatch;  // a fraction
   if (point - static_cast<std::int64_t>(first) > 19) return KeyOutcome::kNoMatch;
   std::uint64_t value = 0;
   for (auto i = static_cast<std::int64_t>(first); i < point; ++i) {
     const auto at = static_cast<std::size_t>(i);
     value = value * 10 + static_cast<std::uint64_t>(at < digits.size() ? digits[at] - '0' : 0);
   }
-  const auto limit = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) + (negative ? 1 : 0);
+  const auto limit =
+      static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) + (negative ? 1 : 0);
   if (value > limit) return KeyOutcome::kNoMatch;
   out = static_cast<std::int64_t>(negative ? ~value + 1 : value);
   return KeyOutcome::kKey;
 }
 
 KeyHash integer_binary(Bytes value, Oid type, HashKind hash) {
-  if (type == schema::kInt2Oid && value.size() == 2) return hash_number(load_be<std::int16_t>(value.data()), hash);
-  if (type == schema::kInt4Oid && value.size() == 4) return hash_number(load_be<std::int32_t>(value.data()), hash);
-  if (type == schema::kInt8Oid && value.size() == 8) return hash_number(load_be<std::int64_t>(value.data()), hash);
+  if (type == schema::kInt2Oid && value.size() == 2)
+    return hash_number(load_be<std::int16_t>(value.data()), hash);
+  if (type == schema::kInt4Oid && value.size() == 4)
+    return hash_number(load_be<std::int32_t>(value.data()), hash);
+  if (type == schema::kInt8Oid && value.size() == 8)
+    return hash_number(load_be<std::int64_t>(value.data()), hash);
   return {KeyOutcome::kMalformed, 0};
 }
 
@@ -164,7 +173,8 @@ KeyOutcome read_numeric(Bytes text, std::int64_t& out) {
   return integral(digits, point, negative, out);
 }
 
-// int16 count, weight, sign, display scale, then `count` digits to the base of 10000, the first worth 10000^weight.
+// int16 count, weight, sign, display scale, then `count` digits to the base of 10000, the first worth
+// 10000^weight.
 KeyOutcome read_numeric_binary(Bytes bytes, std::int64_t& out) {
   ByteReader reader(bytes);
   std::int16_t count = 0, weight = 0, scale = 0;
@@ -172,7 +182,8 @@ KeyOutcome read_numeric_binary(Bytes bytes, std::int64_t& out) {
   if (!reader.read(count) || !reader.read(weight) || !reader.read(sign) || !reader.read(scale) || count < 0) {
     return KeyOutcome::kMalformed;
   }
-  if (sign == 0xC000 || sign == 0xD000 || sign == 0xF000) return KeyOutcome::kNoMatch;  // NaN and the infinities
+  if (sign == 0xC000 || sign == 0xD000 || sign == 0xF000)
+    return KeyOutcome::kNoMatch;  // NaN and the infinities
   std::string digits;
   for (std::int16_t i = 0; i < count; ++i) {
     std::int16_t group = 0;
@@ -190,17 +201,23 @@ KeyOutcome read_numeric_binary(Bytes bytes, std::int64_t& out) {
 }
 
 IntegerRange integer_range(Oid type) {
-  if (type == schema::kInt2Oid) return {std::numeric_limits<std::int16_t>::min(), std::numeric_limits<std::int16_t>::max()};
-  if (type == schema::kInt4Oid) return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
+  if (type == schema::kInt2Oid)
+    return {std::numeric_limits<std::int16_t>::min(), std::numeric_limits<std::int16_t>::max()};
+  if (type == schema::kInt4Oid)
+    return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
   return {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()};
 }
 
-KeyHash hash_number(std::int64_t value, HashKind hash) { return {KeyOutcome::kKey, hash_int(value, hash)}; }
+KeyHash hash_number(std::int64_t value, HashKind hash) {
+  return {KeyOutcome::kKey, hash_int(value, hash)};
+}
 
 KeyHash hash_value(Bytes value, bool binary, Oid type, schema::KeyFamily family, HashKind hash) {
   switch (family) {
-    case schema::KeyFamily::kInteger: return integer_key(value, binary, type, hash);
-    case schema::KeyFamily::kUuid: return uuid_key(value, binary, hash);
+    case schema::KeyFamily::kInteger:
+      return integer_key(value, binary, type, hash);
+    case schema::KeyFamily::kUuid:
+      return uuid_key(value, binary, hash);
     case schema::KeyFamily::kText:
       return {KeyOutcome::kKey, hash == HashKind::kPostgres ? hash_text(value) : xxh64_text(value)};
   }

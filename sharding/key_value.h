@@ -1,4 +1,5 @@
-// Key values as PostgreSQL's input and receive functions read them: from text or binary to the hash of the key.
+// Key values as PostgreSQL's input and receive functions read them: from text or binary to the hash of the
+// key.
 #pragma once
 
 #include <array>
@@ -14,10 +15,10 @@ namespace howdah::sharding {
 
 // What a value turns out to be.
 enum class KeyOutcome : std::uint8_t {
-  kKey,          // a key: see KeyHash::hash
-  kNoMatch,      // a value that equals no key: NULL, 5.5 for an integer key
-  kMalformed,    // the server refuses it: any shard gives that error
-  kUnreadable,   // we cannot tell what the server makes of it
+  kKey,         // a key: see KeyHash::hash
+  kNoMatch,     // a value that equals no key: NULL, 5.5 for an integer key
+  kMalformed,   // the server refuses it: any shard gives that error
+  kUnreadable,  // we cannot tell what the server makes of it
 };
 
 struct KeyHash {
@@ -25,7 +26,8 @@ struct KeyHash {
   std::uint64_t hash = 0;
 };
 
-// int8in and its like: optional white space around, a sign, decimal digits. Empty when malformed or out of int8.
+// int8in and its like: optional white space around, a sign, decimal digits. Empty when malformed or out of
+// int8.
 std::optional<std::int64_t> read_integer(Bytes text);
 // uuid_in: hyphens after any group of four digits, braces, any case.
 std::optional<std::array<std::uint8_t, 16>> read_uuid(Bytes text);
@@ -34,7 +36,8 @@ KeyOutcome read_numeric(Bytes text, std::int64_t& out);
 // numeric_send's format.
 KeyOutcome read_numeric_binary(Bytes bytes, std::int64_t& out);
 
-// Hashes one value. `type` is what the value has in the statement (a key type, or numeric), `family` the key's.
+// Hashes one value. `type` is what the value has in the statement (a key type, or numeric), `family` the
+// key's.
 KeyHash hash_value(Bytes value, bool binary, Oid type, schema::KeyFamily family, HashKind hash);
 // As hash_value of a number already read.
 KeyHash hash_number(std::int64_t value, HashKind hash);

@@ -30,7 +30,9 @@ Error several_shards(bool is_insert) {
                     "Send one statement per value of the key.");
 }
 
-bool is_text(Oid type) { return type == schema::kTextOid || type == schema::kVarcharOid; }
+bool is_text(Oid type) {
+  return type == schema::kTextOid || type == schema::kVarcharOid;
+}
 bool is_integer(Oid type) {
   return type == schema::kInt2Oid || type == schema::kInt4Oid || type == schema::kInt8Oid;
 }
@@ -38,14 +40,22 @@ bool is_integer(Oid type) {
 // The element type of an array type; 0 for any other. Source: pg_type.dat.
 Oid element_of(Oid array) {
   switch (array) {
-    case 1005: return schema::kInt2Oid;
-    case 1007: return schema::kInt4Oid;
-    case 1016: return schema::kInt8Oid;
-    case 2951: return schema::kUuidOid;
-    case 1009: return schema::kTextOid;
-    case 1015: return schema::kVarcharOid;
-    case 1231: return schema::kNumericOid;
-    default: return 0;
+    case 1005:
+      return schema::kInt2Oid;
+    case 1007:
+      return schema::kInt4Oid;
+    case 1016:
+      return schema::kInt8Oid;
+    case 2951:
+      return schema::kUuidOid;
+    case 1009:
+      return schema::kTextOid;
+    case 1015:
+      return schema::kVarcharOid;
+    case 1231:
+      return schema::kNumericOid;
+    default:
+      return 0;
   }
 }
 
@@ -72,13 +82,20 @@ class Vote {
 
   bool add(const Pin& pin, const KeySource& source) {
     switch (source.kind) {
-      case KeySource::Kind::kSlot: return slot(pin, source);
-      case KeySource::Kind::kSlotList: return slot_list(pin, source);
-      case KeySource::Kind::kSlotArray: return slot_array(pin, source);
-      case KeySource::Kind::kParam: return param(pin, source);
-      case KeySource::Kind::kParamArray: return param_array(pin, source);
-      case KeySource::Kind::kNull: return null(pin);
-      case KeySource::Kind::kNow: break;
+      case KeySource::Kind::kSlot:
+        return slot(pin, source);
+      case KeySource::Kind::kSlotList:
+        return slot_list(pin, source);
+      case KeySource::Kind::kSlotArray:
+        return slot_array(pin, source);
+      case KeySource::Kind::kParam:
+        return param(pin, source);
+      case KeySource::Kind::kParamArray:
+        return param_array(pin, source);
+      case KeySource::Kind::kNull:
+        return null(pin);
+      case KeySource::Kind::kNow:
+        break;
     }
     return fail(make_error(ErrorCode::kInternal, "a plan holds a key that cannot be read"));
   }
@@ -96,7 +113,8 @@ class Vote {
       }
       // varchar(n) cuts spaces behind the n-th character off what is stored.
       if (pin.is_insert && pin.column_type == schema::kVarcharOid && !value.empty() && value.back() == ' ') {
-        return fail(unreadable("The text ends with a space, which varchar may cut off.", "Store it without."));
+        return fail(
+            unreadable("The text ends with a space, which varchar may cut off.", "Store it without."));
       }
     }
     return count(hash_value(value, binary, type, pin.family, map_.hash()));
@@ -105,10 +123,13 @@ class Vote {
   bool count(const KeyHash& key) {
     switch (key.outcome) {
       case KeyOutcome::kNoMatch:
-      case KeyOutcome::kMalformed: return true;
+      case KeyOutcome::kMalformed:
+        return true;
       case KeyOutcome::kUnreadable:
-        return fail(unreadable("The value is not in a form that has one meaning.", "Send the value as text."));
-      case KeyOutcome::kKey: break;
+        return fail(
+            unreadable("The value is not in a form that has one meaning.", "Send the value as text."));
+      case KeyOutcome::kKey:
+        break;
     }
     const ShardId owner = map_.owner(bucket_of(key.hash, map_.buckets()));
     if (shard_ && *shard_ != owner) several_ = true;
@@ -118,11 +139,16 @@ class Vote {
 
   Oid type_of(const Pin& pin, const KeySource& source) const {
     switch (source.type) {
-      case ValueType::kColumn: return pin.column_type;
-      case ValueType::kInteger: return source.cast != 0 ? source.cast : schema::kInt8Oid;
-      case ValueType::kNumeric: return schema::kNumericOid;
-      case ValueType::kUuid: return schema::kUuidOid;
-      case ValueType::kText: return schema::kTextOid;
+      case ValueType::kColumn:
+        return pin.column_type;
+      case ValueType::kInteger:
+        return source.cast != 0 ? source.cast : schema::kInt8Oid;
+      case ValueType::kNumeric:
+        return schema::kNumericOid;
+      case ValueType::kUuid:
+        return schema::kUuidOid;
+      case ValueType::kText:
+        return schema::kTextOid;
     }
     return pin.column_type;
   }
@@ -166,9 +192,11 @@ class Vote {
           if (!(array.is_null() ? null(pin) : key(pin, array.value(), false, type))) return false;
           break;
         case ArrayStep::kEnd:
-        case ArrayStep::kMalformed: return true;
+        case ArrayStep::kMalformed:
+          return true;
         case ArrayStep::kUnreadable:
-          return fail(unreadable("The array has several dimensions or lower bounds.", "Use a plain list of values."));
+          return fail(
+              unreadable("The array has several dimensions or lower bounds.", "Use a plain list of values."));
       }
     }
   }
@@ -191,10 +219,12 @@ class Vote {
                       "Cast it: $" + std::to_string(source.index + 1) + "::bigint."));
       return std::nullopt;
     }
-    if (told == wanted || (is_integer(told) && is_integer(wanted)) || (is_text(told) && is_text(wanted))) return told;
+    if (told == wanted || (is_integer(told) && is_integer(wanted)) || (is_text(told) && is_text(wanted)))
+      return told;
     // $1::bigint with a parameter of type text is read by bigint's input function.
     if (is_text(told) && source.type != ValueType::kColumn) return wanted;
-    if (pin.family == schema::KeyFamily::kInteger && (told == schema::kNumericOid || is_integer(told)) && !pin.is_insert) {
+    if (pin.family == schema::KeyFamily::kInteger && (told == schema::kNumericOid || is_integer(told)) &&
+        !pin.is_insert) {
       return told;
     }
     fail(unreadable("Parameter $" + std::to_string(source.index + 1) + " is of type " + std::to_string(told) +
@@ -225,7 +255,8 @@ class Vote {
     if (bound.is_null) return null(pin);
     const Oid told = element_of(bound.type);
     if (bound.type != 0 && bound.type != schema::kUnknownOid && told == 0 && !is_text(bound.type)) {
-      return fail(unreadable("The parameter is no array of keys.", "Declare the parameter as an array of the key's type."));
+      return fail(unreadable("The parameter is no array of keys.",
+                             "Declare the parameter as an array of the key's type."));
     }
     const auto type = param_type(pin, source, told);
     if (!type) return false;
@@ -240,7 +271,8 @@ class Vote {
           break;
         }
         case ArrayStep::kEnd:
-        case ArrayStep::kMalformed: return true;
+        case ArrayStep::kMalformed:
+          return true;
         case ArrayStep::kUnreadable:
           return fail(unreadable("The array has several dimensions.", "Use a plain list of values."));
       }
@@ -288,7 +320,8 @@ Result<Route> to_all_shards(const sql::StatementPlan& plan, const Values& values
   if (plan.clock_text) {
     for (const auto& param : values.params) {
       if (param.is_null || param.binary || !names_the_present(param.value)) continue;
-      return make_error(ErrorCode::kUnsupported, "this write to a reference table might leave its copies different",
+      return make_error(ErrorCode::kUnsupported,
+                        "this write to a reference table might leave its copies different",
                         "Send the time itself.", "A text such as 'now' is read as the time of the shard.");
     }
   }
@@ -299,13 +332,20 @@ Result<Route> to_all_shards(const sql::StatementPlan& plan, const Values& values
 
 Result<Route> route(const sql::StatementPlan& plan, const Values& values, const ShardMap& map) {
   switch (plan.where) {
-    case sql::Where::kProxy: return Route{Route::Kind::kProxy, ShardId()};
-    case sql::Where::kHome: return Route{Route::Kind::kHome, ShardId()};
-    case sql::Where::kAnyShard: return Route{Route::Kind::kAnyShard, ShardId()};
-    case sql::Where::kKeys: return by_keys(plan, values, map);
-    case sql::Where::kShard: return Route{Route::Kind::kShard, plan.shard};
-    case sql::Where::kAllShards: return to_all_shards(plan, values);
-    case sql::Where::kCanonical: return Route{Route::Kind::kCanonical, ShardId()};
+    case sql::Where::kProxy:
+      return Route{Route::Kind::kProxy, ShardId()};
+    case sql::Where::kHome:
+      return Route{Route::Kind::kHome, ShardId()};
+    case sql::Where::kAnyShard:
+      return Route{Route::Kind::kAnyShard, ShardId()};
+    case sql::Where::kKeys:
+      return by_keys(plan, values, map);
+    case sql::Where::kShard:
+      return Route{Route::Kind::kShard, plan.shard};
+    case sql::Where::kAllShards:
+      return to_all_shards(plan, values);
+    case sql::Where::kCanonical:
+      return Route{Route::Kind::kCanonical, ShardId()};
     case sql::Where::kRefused:
       if (plan.refusal) return *plan.refusal;
       return make_error(ErrorCode::kUnsupported, "this statement is not supported with several shards");

@@ -28,8 +28,8 @@ std::uint16_t highest_param(std::string_view sql, const LexerOptions& options) {
   return static_cast<std::uint16_t>(highest);
 }
 
-// A text that the grammar of PostgreSQL 15 does not know, or that is too much for us, with one shard: it goes there as it
-// is, and its connection stays with the client, for nothing is known of what it leaves behind.
+// A text that the grammar of PostgreSQL 15 does not know, or that is too much for us, with one shard: it goes
+// there as it is, and its connection stays with the client, for nothing is known of what it leaves behind.
 Analysis opaque(std::string_view sql, std::uint16_t params) {
   Analysis analysis;
   StatementPlan plan;
@@ -49,7 +49,8 @@ Analysis opaque(std::string_view sql, std::uint16_t params) {
 void trim(std::string_view sql, const LexerOptions& options, StatementPlan& plan) {
   plan.end = std::min(plan.end, static_cast<std::uint32_t>(sql.size()));
   plan.begin = std::min(Scanner(sql, options, plan.begin).next().begin, plan.end);
-  while (plan.end > plan.begin && is_class(static_cast<unsigned char>(sql[plan.end - 1]), kSpaceChar)) --plan.end;
+  while (plan.end > plan.begin && is_class(static_cast<unsigned char>(sql[plan.end - 1]), kSpaceChar))
+    --plan.end;
 }
 
 // Queries are what is worth sharing between texts. Of all others the session wants the very text.
@@ -60,8 +61,10 @@ bool is_shareable(const Plan& plan) {
     case Verb::kInsert:
     case Verb::kUpdate:
     case Verb::kDelete:
-    case Verb::kMerge: return true;
-    default: return false;
+    case Verb::kMerge:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -72,7 +75,8 @@ Result<Analysis> analyze(std::string_view sql, const TokenStream& tokens, std::s
   const auto params = highest_param(sql, context.lexer);
   if (sql.size() > kMaxSharded) {
     if (!context.sharded()) return opaque(sql, params);
-    return make_error(ErrorCode::kTooComplex, "statement is too long to be analyzed", "Split it into several statements.");
+    return make_error(ErrorCode::kTooComplex, "statement is too long to be analyzed",
+                      "Split it into several statements.");
   }
   const std::string text(sql);
   const ParsedTree tree(text, context.lexer.standard_conforming_strings);
@@ -82,7 +86,8 @@ Result<Analysis> analyze(std::string_view sql, const TokenStream& tokens, std::s
                       "Write it with fewer levels of parentheses, operators or subqueries.");
   };
   switch (tree->status) {
-    case TREE_OK: break;
+    case TREE_OK:
+      break;
     case TREE_SYNTAX_ERROR: {
       if (!context.sharded()) return opaque(sql, params);
       const std::string message = tree->error == nullptr ? "syntax error" : tree->error;
@@ -92,8 +97,10 @@ Result<Analysis> analyze(std::string_view sql, const TokenStream& tokens, std::s
       error.position = tree->error_position;
       return error;
     }
-    case TREE_TOO_DEEP: return too_complex();
-    default: return make_error(ErrorCode::kProgramLimit, "out of memory while analyzing a statement");
+    case TREE_TOO_DEEP:
+      return too_complex();
+    default:
+      return make_error(ErrorCode::kProgramLimit, "out of memory while analyzing a statement");
   }
 
   Analysis analysis;

@@ -1,7 +1,7 @@
 // Facts out of WHERE, ON and USING: which columns must equal what for a row to count.
 //
-// Only top-level conjuncts are taken. An OR is taken when each arm pins the same column; NOT, CASE, FILTER and all else
-// are walked for what they call, and prove nothing.
+// Only top-level conjuncts are taken. An OR is taken when each arm pins the same column; NOT, CASE, FILTER
+// and all else are walked for what they call, and prove nothing.
 #include <algorithm>
 #include <iterator>
 
@@ -59,14 +59,16 @@ void QueryWalker::equality(const TreeNode* left, const TreeNode* right, const He
   if (a >= 0 && b >= 0 && same_family(a, b)) facts_.equate(a, b, here.restricts);
 }
 
-// EXISTS (...) and x IN (SELECT ...) as a conjunct: what holds inside for some row holds for the outer row as well.
+// EXISTS (...) and x IN (SELECT ...) as a conjunct: what holds inside for some row holds for the outer row as
+// well.
 void QueryWalker::sublink_condition(const TreeNode* node, const Here& here) {
   if (node->text != nullptr) check_operator(node);
   const TreeNode* test = kid(node, 0);
   walk(test, here.scope, here.with);
   const Output output = query(kid(node, 1), Outer{here.scope, here.with, &here.restricts});
   // Without an operator's name it is IN, which is "= ANY" of pg_catalog's search.
-  if (node->op != TREE_ANY || (node->text != nullptr && !plain_operator(node, "=")) || !builtin_names_first_) return;
+  if (node->op != TREE_ANY || (node->text != nullptr && !plain_operator(node, "=")) || !builtin_names_first_)
+    return;
   if (!output.columns.complete) return;
   const auto match = [&](const TreeNode* item, std::size_t i) {
     if (i >= output.columns.list.size()) return;
@@ -119,7 +121,8 @@ std::vector<QueryWalker::TermValues> QueryWalker::pins_of(const TreeNode* node, 
     if (node->op == TREE_OP) pins_of_equality(kid(node, 0), kid(node, 1), scope, out);
     if (node->op == TREE_IN) pins_of_list(node, scope, out);
     if (node->op == TREE_OP_ANY) {
-      if (auto values = keys_.array(kid(node, 1))) add_pin(column_term(kid(node, 0), scope), std::move(*values), out);
+      if (auto values = keys_.array(kid(node, 1)))
+        add_pin(column_term(kid(node, 0), scope), std::move(*values), out);
     }
   }
   return out;
@@ -185,8 +188,10 @@ void QueryWalker::pins_of_or(const TreeNode* node, const Scope* scope, std::vect
     std::vector<TermValues> both;
     for (auto& have : common) {
       for (const auto& pin : pins) {
-        if (pin.term != have.term || have.values.any_of.size() + pin.values.any_of.size() > kMaxValues) continue;
-        have.values.any_of.insert(have.values.any_of.end(), pin.values.any_of.begin(), pin.values.any_of.end());
+        if (pin.term != have.term || have.values.any_of.size() + pin.values.any_of.size() > kMaxValues)
+          continue;
+        have.values.any_of.insert(have.values.any_of.end(), pin.values.any_of.begin(),
+                                  pin.values.any_of.end());
         both.push_back(std::move(have));
         break;
       }

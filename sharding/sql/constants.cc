@@ -14,7 +14,8 @@ std::optional<SlotUse::Place> SlotUse::find(const TreeNode* constant) const {
                                  [](std::uint32_t offset, const Slot& slot) { return offset < slot.offset; });
   if (behind != slots_.begin()) {
     const auto before = behind - 1;
-    if (at < before->offset + before->length) return Place{static_cast<std::uint32_t>(before - slots_.begin()), false};
+    if (at < before->offset + before->length)
+      return Place{static_cast<std::uint32_t>(before - slots_.begin()), false};
   }
   // A negative number stands where its first minus sign does.
   if (constant->op != TREE_CONST_INT && constant->op != TREE_CONST_FLOAT) return std::nullopt;
@@ -24,8 +25,10 @@ std::optional<SlotUse::Place> SlotUse::find(const TreeNode* constant) const {
   for (Token token = scanner.next(); token.kind != TokenKind::kEnd; token = scanner.next()) {
     const char symbol = sql_[token.begin];
     if (token.kind != TokenKind::kSymbol || token.end - token.begin != 1) return std::nullopt;
-    if (symbol == '-') place.negate = !place.negate;
-    else if (symbol != '(') return std::nullopt;
+    if (symbol == '-')
+      place.negate = !place.negate;
+    else if (symbol != '(')
+      return std::nullopt;
   }
   return place;
 }
@@ -52,11 +55,15 @@ std::optional<schema::KeyFamily> key_family(Oid type) {
   switch (type) {
     case schema::kInt2Oid:
     case schema::kInt4Oid:
-    case schema::kInt8Oid: return schema::KeyFamily::kInteger;
-    case schema::kUuidOid: return schema::KeyFamily::kUuid;
+    case schema::kInt8Oid:
+      return schema::KeyFamily::kInteger;
+    case schema::kUuidOid:
+      return schema::KeyFamily::kUuid;
     case schema::kTextOid:
-    case schema::kVarcharOid: return schema::KeyFamily::kText;
-    default: return std::nullopt;
+    case schema::kVarcharOid:
+      return schema::KeyFamily::kText;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -67,28 +74,39 @@ struct ArrayType {
   Oid array, element;
 };
 constexpr ArrayType kArrayTypes[] = {
-    {1005, schema::kInt2Oid}, {1007, schema::kInt4Oid}, {1016, schema::kInt8Oid}, {2951, schema::kUuidOid},
-    {1009, schema::kTextOid}, {1015, schema::kVarcharOid}, {1231, schema::kNumericOid},
+    {1005, schema::kInt2Oid},    {1007, schema::kInt4Oid}, {1016, schema::kInt8Oid},
+    {2951, schema::kUuidOid},    {1009, schema::kTextOid}, {1015, schema::kVarcharOid},
+    {1231, schema::kNumericOid},
 };
 
 std::optional<ValueType> value_type(Oid type) {
   switch (type) {
     case 0:
-    case schema::kUnknownOid: return ValueType::kColumn;
+    case schema::kUnknownOid:
+      return ValueType::kColumn;
     case schema::kInt2Oid:
     case schema::kInt4Oid:
-    case schema::kInt8Oid: return ValueType::kInteger;
-    case schema::kNumericOid: return ValueType::kNumeric;
-    case schema::kUuidOid: return ValueType::kUuid;
+    case schema::kInt8Oid:
+      return ValueType::kInteger;
+    case schema::kNumericOid:
+      return ValueType::kNumeric;
+    case schema::kUuidOid:
+      return ValueType::kUuid;
     case schema::kTextOid:
-    case schema::kVarcharOid: return ValueType::kText;
-    default: return std::nullopt;
+    case schema::kVarcharOid:
+      return ValueType::kText;
+    default:
+      return std::nullopt;
   }
 }
 
-bool is_integer(Oid type) { return value_type(type) == ValueType::kInteger && type != 0; }
+bool is_integer(Oid type) {
+  return value_type(type) == ValueType::kInteger && type != 0;
+}
 
-bool is_string(const TreeNode* node) { return is(node, TREE_CONST) && node->op == TREE_CONST_STRING; }
+bool is_string(const TreeNode* node) {
+  return is(node, TREE_CONST) && node->op == TREE_CONST_STRING;
+}
 
 }  // namespace
 
@@ -113,10 +131,17 @@ std::optional<KeySource> KeyReader::literal(const TreeNode* constant) const {
   source.negate = place->negate;
   switch (slots_.literal(place->slot)) {
     case LiteralClass::kInt4:
-    case LiteralClass::kInt8: source.type = ValueType::kInteger; break;
-    case LiteralClass::kNumeric: source.type = ValueType::kNumeric; break;
-    case LiteralClass::kString: source.type = ValueType::kColumn; break;
-    case LiteralClass::kBit: return std::nullopt;
+    case LiteralClass::kInt8:
+      source.type = ValueType::kInteger;
+      break;
+    case LiteralClass::kNumeric:
+      source.type = ValueType::kNumeric;
+      break;
+    case LiteralClass::kString:
+      source.type = ValueType::kColumn;
+      break;
+    case LiteralClass::kBit:
+      return std::nullopt;
   }
   return source;
 }
@@ -151,7 +176,8 @@ std::optional<KeySource> KeyReader::cast(const TreeNode* cast) const {
   }
   const bool widens = is_integer(type) && source.type == ValueType::kInteger;
   const bool to_numeric = to == ValueType::kNumeric && source.type == ValueType::kInteger;
-  const bool same = to == source.type && (to == ValueType::kText || to == ValueType::kUuid || to == ValueType::kNumeric);
+  const bool same =
+      to == source.type && (to == ValueType::kText || to == ValueType::kUuid || to == ValueType::kNumeric);
   // An integer as numeric still reads as the integer that it is.
   if (widens || same) {
     if (is_integer(type)) source.cast = source.kind == KeySource::Kind::kParam ? source.cast : type;
@@ -164,17 +190,23 @@ std::optional<KeySource> KeyReader::cast(const TreeNode* cast) const {
 std::optional<KeySource> KeyReader::value(const TreeNode* expression) const {
   if (expression == nullptr) return std::nullopt;
   switch (expression->kind) {
-    case TREE_CONST: return literal(expression);
-    case TREE_PARAM: return parameter(expression);
-    case TREE_CAST: return cast(expression);
+    case TREE_CONST:
+      return literal(expression);
+    case TREE_PARAM:
+      return parameter(expression);
+    case TREE_CAST:
+      return cast(expression);
     case TREE_EXPR: {  // +5
-      if (expression->op != TREE_OP || kid(expression, 0) != nullptr || text_of(expression) != "+") return std::nullopt;
+      if (expression->op != TREE_OP || kid(expression, 0) != nullptr || text_of(expression) != "+")
+        return std::nullopt;
       if (expression->qualifier != nullptr || !is(kid(expression, 1), TREE_CONST)) return std::nullopt;
       const auto source = literal(kid(expression, 1));
-      if (!source || source->kind != KeySource::Kind::kSlot || source->type == ValueType::kColumn) return std::nullopt;
+      if (!source || source->kind != KeySource::Kind::kSlot || source->type == ValueType::kColumn)
+        return std::nullopt;
       return source;
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -209,8 +241,10 @@ std::optional<std::vector<KeySource>> KeyReader::array(const TreeNode* expressio
         return source.kind == KeySource::Kind::kSlot && source.type == ValueType::kColumn;
       });
       for (auto& source : list) {
-        if (untyped) source.type = ValueType::kText;
-        else if (source.kind != KeySource::Kind::kNull && source.type == ValueType::kColumn) return std::nullopt;
+        if (untyped)
+          source.type = ValueType::kText;
+        else if (source.kind != KeySource::Kind::kNull && source.type == ValueType::kColumn)
+          return std::nullopt;
       }
     }
     return list;
@@ -244,11 +278,16 @@ std::optional<std::vector<KeySource>> KeyReader::array(const TreeNode* expressio
 
 Oid KeyReader::own_type(const KeySource& source) {
   switch (source.type) {
-    case ValueType::kInteger: return schema::kInt8Oid;
-    case ValueType::kUuid: return schema::kUuidOid;
-    case ValueType::kText: return schema::kTextOid;
-    case ValueType::kColumn: return source.kind == KeySource::Kind::kSlot ? schema::kTextOid : 0;
-    case ValueType::kNumeric: return 0;
+    case ValueType::kInteger:
+      return schema::kInt8Oid;
+    case ValueType::kUuid:
+      return schema::kUuidOid;
+    case ValueType::kText:
+      return schema::kTextOid;
+    case ValueType::kColumn:
+      return source.kind == KeySource::Kind::kSlot ? schema::kTextOid : 0;
+    case ValueType::kNumeric:
+      return 0;
   }
   return 0;
 }
@@ -258,11 +297,15 @@ bool KeyReader::comparable(Oid column, const KeySource& source) {
   if (!family) return false;
   if (source.kind == KeySource::Kind::kNull) return true;
   switch (source.type) {
-    case ValueType::kColumn: return true;
+    case ValueType::kColumn:
+      return true;
     case ValueType::kInteger:
-    case ValueType::kNumeric: return *family == schema::KeyFamily::kInteger;
-    case ValueType::kUuid: return *family == schema::KeyFamily::kUuid;
-    case ValueType::kText: return *family == schema::KeyFamily::kText;
+    case ValueType::kNumeric:
+      return *family == schema::KeyFamily::kInteger;
+    case ValueType::kUuid:
+      return *family == schema::KeyFamily::kUuid;
+    case ValueType::kText:
+      return *family == schema::KeyFamily::kText;
   }
   return false;
 }
@@ -273,7 +316,8 @@ void KeyReader::settle(std::vector<KeySource>& list) {
   };
   if (!type_of([](const KeySource& source) { return source.type == ValueType::kNumeric; })) return;
   for (auto& source : list) {
-    if (source.kind != KeySource::Kind::kNull && source.type == ValueType::kColumn) source.type = ValueType::kNumeric;
+    if (source.kind != KeySource::Kind::kNull && source.type == ValueType::kColumn)
+      source.type = ValueType::kNumeric;
   }
 }
 

@@ -12,12 +12,16 @@
 
 namespace howdah::sharding::sql {
 
-// The token stream's slots, and what the analysis did with each. Every slot that was not met as a plain constant of an
-// expression, and every one whose value was looked at, becomes a guard.
+// The token stream's slots, and what the analysis did with each. Every slot that was not met as a plain
+// constant of an expression, and every one whose value was looked at, becomes a guard.
 class SlotUse {
  public:
   SlotUse(std::string_view sql, const TokenStream& tokens, const LexerOptions& options)
-      : sql_(sql), slots_(tokens.slots), options_(options), met_(tokens.slots.size()), read_(tokens.slots.size()) {}
+      : sql_(sql),
+        slots_(tokens.slots),
+        options_(options),
+        met_(tokens.slots.size()),
+        read_(tokens.slots.size()) {}
 
   struct Place {
     std::uint32_t slot = 0;
@@ -51,7 +55,8 @@ class KeyReader {
 
   // A literal, $n, NULL, or one of these with a cast to a type whose values read exactly. Empty for all else.
   std::optional<KeySource> value(const TreeNode* expression) const;
-  // An array of such values as in `= ANY(...)`: ARRAY[...], '{...}', $n, each also with a cast to an array type.
+  // An array of such values as in `= ANY(...)`: ARRAY[...], '{...}', $n, each also with a cast to an array
+  // type.
   std::optional<std::vector<KeySource>> array(const TreeNode* expression) const;
   // What type `source` has when nothing beside it says one: an untyped string is text. 0 when no key type.
   static Oid own_type(const KeySource& source);

@@ -10,12 +10,14 @@ namespace {
 constexpr int kReindexTable = 1;
 
 Error no_rule(const NamedTable& table) {
-  return unsupported("table " + table.shown() + " has no sharding rule",
-                     "Add sharding.tables." + table.shown() + " to the configuration, then create the table.");
+  return unsupported(
+      "table " + table.shown() + " has no sharding rule",
+      "Add sharding.tables." + table.shown() + " to the configuration, then create the table.");
 }
 
 bool refuse_temporary(const StatementInput& input, const TreeNode* range_var, StatementPlan& plan) {
-  const bool temporary = range_var != nullptr && (range_var->number == 't' || qualifier_of(range_var) == "pg_temp");
+  const bool temporary =
+      range_var != nullptr && (range_var->number == 't' || qualifier_of(range_var) == "pg_temp");
   if (!temporary) return false;
   plan.pin = PinReason::kTemporaryTable;
   plan.notifies = true;
@@ -34,7 +36,8 @@ void create_table(const StatementInput& input, const TreeNode* node, StatementPl
     table = find_table(input.context, kid(partition_of, 0));
   } else if (inherits != nullptr) {
     const NamedTable parent = find_table(input.context, kid(inherits, 0));
-    if (inherits->count > 1 || parent.rule == nullptr || (table.rule != nullptr && !(*table.rule == *parent.rule))) {
+    if (inherits->count > 1 || parent.rule == nullptr ||
+        (table.rule != nullptr && !(*table.rule == *parent.rule))) {
       return refuse(plan, unsupported("INHERITS needs one parent with the same sharding rule"));
     }
     table.rule = parent.rule;
@@ -62,7 +65,8 @@ void create_index(const StatementInput& input, const TreeNode* node, StatementPl
   if (!input.context.sharded()) return;
   const NamedTable table = find_table(input.context, kid(node, 0));
   if (table.rule == nullptr || !has(node, TREE_FLAG_IS)) return;
-  if (auto fault = TableCheck(input.context, table).unique_index(kid(node, 1))) refuse(plan, std::move(*fault));
+  if (auto fault = TableCheck(input.context, table).unique_index(kid(node, 1)))
+    refuse(plan, std::move(*fault));
 }
 
 void alter_table(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
@@ -94,15 +98,21 @@ void maintenance(const StatementInput& input, const TreeNode* node, StatementPla
   plan.changes_catalog = false;
   const TreeNode* relation = kid(node, 0);
   const NamedTable table = find_table(input.context, relation);
-  const bool partitioned = table.relation != nullptr && (table.relation->kind == schema::RelationKind::kPartitioned ||
-                                                         table.relation->kind == schema::RelationKind::kPartitionedIndex);
+  const bool partitioned =
+      table.relation != nullptr && (table.relation->kind == schema::RelationKind::kPartitioned ||
+                                    table.relation->kind == schema::RelationKind::kPartitionedIndex);
   switch (node->op) {
-    case TREE_U_VACUUM: plan.no_transaction = has(node, TREE_FLAG_IS); break;
+    case TREE_U_VACUUM:
+      plan.no_transaction = has(node, TREE_FLAG_IS);
+      break;
     case TREE_U_REINDEX:
       plan.no_transaction = has(node, TREE_FLAG_IS) || node->number > kReindexTable || partitioned;
       break;
-    case TREE_U_CLUSTER: plan.no_transaction = relation == nullptr || partitioned; break;
-    default: break;
+    case TREE_U_CLUSTER:
+      plan.no_transaction = relation == nullptr || partitioned;
+      break;
+    default:
+      break;
   }
 }
 
@@ -121,16 +131,20 @@ void plan_ddl(StatementInput& input, const TreeNode* node, StatementPlan& plan) 
   plan.where = sharded ? Where::kAllShards : Where::kHome;
   if (is_maintenance(node)) return maintenance(input, node, plan);
   switch (node->op) {
-    case TREE_U_CREATE_TABLE: return create_table(input, node, plan);
+    case TREE_U_CREATE_TABLE:
+      return create_table(input, node, plan);
     case TREE_U_CREATE_TABLE_AS:
       if (refuse_temporary(input, kid(node, 0), plan) || !sharded) return;
       return refuse(plan, unsupported(has(node, TREE_FLAG_IS)
                                           ? "materialized views are not supported with several shards"
                                           : "CREATE TABLE AS is not supported with several shards",
                                       "Create the table first, then INSERT into it."));
-    case TREE_U_INDEX: return create_index(input, node, plan);
-    case TREE_U_ALTER_TABLE: return alter_table(input, node, plan);
-    case TREE_U_RENAME: return rename(input, node, plan);
+    case TREE_U_INDEX:
+      return create_index(input, node, plan);
+    case TREE_U_ALTER_TABLE:
+      return alter_table(input, node, plan);
+    case TREE_U_RENAME:
+      return rename(input, node, plan);
     case TREE_U_VIEW:
     case TREE_U_SEQUENCE:
       refuse_temporary(input, kid(node, 0), plan);
@@ -149,8 +163,9 @@ void plan_ddl(StatementInput& input, const TreeNode* node, StatementPlan& plan) 
       return;
     case TREE_U_OTHER:
       plan.verb = Verb::kDdl;
-      if (sharded) refuse(plan, unsupported("this statement is not supported with several shards",
-                                            "Create the schema first, then what is in it."));
+      if (sharded)
+        refuse(plan, unsupported("this statement is not supported with several shards",
+                                 "Create the schema first, then what is in it."));
       return;
     default:
       return;

@@ -28,7 +28,8 @@ bool only_outer_columns(const TreeNode* node, const Scope* scope) {
       any = true;
       Scope own;
       own.view_of = scope;
-      if (scope != nullptr && scope->view_of != nullptr) own = Scope{nullptr, {}, scope->view_of, scope->first};
+      if (scope != nullptr && scope->view_of != nullptr)
+        own = Scope{nullptr, {}, scope->view_of, scope->first};
       inner = inner || is(kid(at, at->count - 1), TREE_STAR) || resolve_column(at, &own).found;
     }
     for (const TreeNode* item : kids(at)) open.push_back(item);
@@ -39,14 +40,17 @@ bool only_outer_columns(const TreeNode* node, const Scope* scope) {
 }  // namespace
 
 bool is_system_column(std::string_view name) {
-  return name == "ctid" || name == "xmin" || name == "xmax" || name == "cmin" || name == "cmax" || name == "tableoid";
+  return name == "ctid" || name == "xmin" || name == "xmax" || name == "cmin" || name == "cmax" ||
+         name == "tableoid";
 }
 
 void QueryWalker::walk_all(const TreeNode* list, const Scope* scope, WithScope* with) {
   for (const TreeNode* item : kids(list)) walk(item, scope, with);
 }
 
-void QueryWalker::expression(const TreeNode* node) { walk(node, nullptr, nullptr); }
+void QueryWalker::expression(const TreeNode* node) {
+  walk(node, nullptr, nullptr);
+}
 
 void QueryWalker::walk(const TreeNode* node, const Scope* scope, WithScope* with) {
   if (node == nullptr) return;
@@ -124,7 +128,8 @@ void QueryWalker::check_cast(const TreeNode* node) {
   if (!is(kid(node, 0), TREE_CONST)) findings_.set_not_immutable("a cast to " + std::string(name));
 }
 
-// An aggregate belongs to the level of its columns: one with columns of outer levels only may collapse any of those.
+// An aggregate belongs to the level of its columns: one with columns of outer levels only may collapse any of
+// those.
 void QueryWalker::note_aggregate(const TreeNode* node, const Scope* scope) {
   if (level_ != nullptr) level_->has_aggregate = true;
   if (!only_outer_columns(node, scope)) return;
@@ -209,9 +214,10 @@ void QueryWalker::apply_trait(const TreeNode* node, std::string_view name) {
       return;
     case FunctionTrait::kHiddenRead:
       findings_.unproven();
-      findings_.refuse(unsupported("function " + shown + " is not supported with several shards",
-                                   "Write the query itself instead of its text.",
-                                   "It runs a query that is given as text, and cannot be proven to stay on one shard."));
+      findings_.refuse(
+          unsupported("function " + shown + " is not supported with several shards",
+                      "Write the query itself instead of its text.",
+                      "It runs a query that is given as text, and cannot be proven to stay on one shard."));
       return;
     case FunctionTrait::kShardContent:
       findings_.read_only = false;

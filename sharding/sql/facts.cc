@@ -13,10 +13,15 @@ std::size_t ValueSet::rank() const {
   std::size_t rank = any_of.size();
   for (const auto& source : any_of) {
     switch (source.kind) {
-      case KeySource::Kind::kSlotList: rank += 1000; break;
+      case KeySource::Kind::kSlotList:
+        rank += 1000;
+        break;
       case KeySource::Kind::kParamArray:
-      case KeySource::Kind::kSlotArray: rank += 2000; break;
-      default: break;
+      case KeySource::Kind::kSlotArray:
+        rank += 2000;
+        break;
+      default:
+        break;
     }
   }
   return rank;
@@ -27,7 +32,9 @@ int Facts::add_term(int entry, Oid type) {
   return static_cast<int>(terms_.size()) - 1;
 }
 
-void Facts::pin(int term, ValueSet values) { improve(term, values); }
+void Facts::pin(int term, ValueSet values) {
+  improve(term, values);
+}
 
 void Facts::equate(int a, int b, const Targets& targets) {
   if (contains(targets, entry(b))) flow(a, b);

@@ -1,4 +1,5 @@
-// What the analysis of one statement found, beside the values of columns: the input to the decision where it runs.
+// What the analysis of one statement found, beside the values of columns: the input to the decision where it
+// runs.
 #pragma once
 
 #include <optional>
@@ -17,37 +18,37 @@ namespace howdah::sharding::sql {
 struct TableUse {
   const schema::Relation* relation = nullptr;
   const TableRule* rule = nullptr;
-  const schema::Column* key = nullptr;   // of a sharded table
+  const schema::Column* key = nullptr;  // of a sharded table
   int entry = -1;
   int key_term = -1;
   bool written = false;
-  bool locked = false;                   // FOR UPDATE, FOR SHARE
-  bool only_inserted = false;            // target of INSERT: none of its rows is looked for
+  bool locked = false;         // FOR UPDATE, FOR SHARE
+  bool only_inserted = false;  // target of INSERT: none of its rows is looked for
 };
 
 // The key of rows to be stored: the values themselves, or the terms that they come from.
 struct InsertedKey {
-  std::size_t use = 0;                   // index into Findings::tables
-  std::vector<KeySource> values;         // from VALUES
-  std::vector<int> terms;                // from SELECT
+  std::size_t use = 0;            // index into Findings::tables
+  std::vector<KeySource> values;  // from VALUES
+  std::vector<int> terms;         // from SELECT
 };
 
 struct Findings {
   std::vector<TableUse> tables;
   std::vector<InsertedKey> inserted;
-  bool reads_catalog = false;            // pg_catalog or information_schema
-  bool reads_unknown = false;            // a relation that the catalog does not know
-  bool reads_relations = false;          // any at all
+  bool reads_catalog = false;    // pg_catalog or information_schema
+  bool reads_unknown = false;    // a relation that the catalog does not know
+  bool reads_relations = false;  // any at all
 
-  bool read_only = true;                 // nothing found yet that is not proven read-only
-  bool harmless = true;                  // nothing found yet that could write or keep a lock
+  bool read_only = true;  // nothing found yet that is not proven read-only
+  bool harmless = true;   // nothing found yet that could write or keep a lock
   bool notifies = false;
   PinReason pin = PinReason::kNone;
-  std::string not_immutable;             // a function or expression whose result may differ from shard to shard
-  std::string user_function;             // the first one called
-  bool clock_text = false;               // a cast to a type whose input reads the clock
-  bool order_dependent = false;          // LIMIT, window functions, DISTINCT ON, order-dependent aggregates
-  std::optional<Error> refusal;          // the first reason to refuse across shards
+  std::string not_immutable;     // a function or expression whose result may differ from shard to shard
+  std::string user_function;     // the first one called
+  bool clock_text = false;       // a cast to a type whose input reads the clock
+  bool order_dependent = false;  // LIMIT, window functions, DISTINCT ON, order-dependent aggregates
+  std::optional<Error> refusal;  // the first reason to refuse across shards
 
   void refuse(Error error) {
     if (!refusal) refusal = std::move(error);

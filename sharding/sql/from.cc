@@ -19,14 +19,23 @@ void QueryWalker::from_list(const TreeNode* list, Scope& scope, const Outer& out
   for (const TreeNode* item : kids(list)) from_item(item, scope, outer, true, entries);
 }
 
-void QueryWalker::from_item(const TreeNode* node, Scope& scope, const Outer& outer, bool inner_path, Targets& entries) {
+void QueryWalker::from_item(const TreeNode* node, Scope& scope, const Outer& outer, bool inner_path,
+                            Targets& entries) {
   if (node == nullptr) return;
   switch (node->kind) {
-    case TREE_RANGE_VAR: range_var(node, scope, outer.with, entries); return;
-    case TREE_JOIN: join(node, scope, outer, inner_path, entries); return;
-    case TREE_RANGE_SUBSELECT: subselect(node, scope, outer, entries); return;
+    case TREE_RANGE_VAR:
+      range_var(node, scope, outer.with, entries);
+      return;
+    case TREE_JOIN:
+      join(node, scope, outer, inner_path, entries);
+      return;
+    case TREE_RANGE_SUBSELECT:
+      subselect(node, scope, outer, entries);
+      return;
     case TREE_RANGE_FUNCTION:
-    case TREE_RANGE_TABLE_FUNC: range_function(node, scope, outer, entries); return;
+    case TREE_RANGE_TABLE_FUNC:
+      range_function(node, scope, outer, entries);
+      return;
     case TREE_RANGE_SAMPLE:
       walk_all(kid(node, 1), &scope, outer.with);
       from_item(kid(node, 0), scope, outer, inner_path, entries);
@@ -109,7 +118,8 @@ void QueryWalker::note_relation(const schema::Relation* relation, const TreeNode
     findings_.unproven();
     if (!sharded) return;
     if (context_.catalog == nullptr) {
-      findings_.refuse(unsupported("the tables of this database are not known yet", "Try again in a moment."));
+      findings_.refuse(
+          unsupported("the tables of this database are not known yet", "Try again in a moment."));
       return;
     }
     note_unknown(node);
@@ -200,9 +210,10 @@ void QueryWalker::note_table(const schema::Relation& relation, bool written, Nam
       use.key_term = item.columns.list[i].term;
     }
     if (use.key == nullptr || use.key_term < 0) {
-      findings_.refuse(unsupported("sharding key " + use.rule->column + " of table " + name + " cannot be used",
-                                   "The key must be a column of type smallint, integer, bigint, uuid, text or varchar "
-                                   "with a deterministic collation."));
+      findings_.refuse(
+          unsupported("sharding key " + use.rule->column + " of table " + name + " cannot be used",
+                      "The key must be a column of type smallint, integer, bigint, uuid, text or varchar "
+                      "with a deterministic collation."));
       return;
     }
   }
@@ -247,7 +258,8 @@ void QueryWalker::range_function(const TreeNode* node, Scope& scope, const Outer
     offer(alias, std::move(item), scope);
     return;
   }
-  // A scalar result is one column named like the function or its alias; how many others there are is not known.
+  // A scalar result is one column named like the function or its alias; how many others there are is not
+  // known.
   item.columns.complete = false;
   const TreeNode* call = kid(kid(node, 0), 0);
   if (is(call, TREE_FUNC)) item.name = text_of(call);
@@ -255,7 +267,8 @@ void QueryWalker::range_function(const TreeNode* node, Scope& scope, const Outer
   offer(alias, std::move(item), scope);
 }
 
-void QueryWalker::join(const TreeNode* node, Scope& scope, const Outer& outer, bool inner_path, Targets& entries) {
+void QueryWalker::join(const TreeNode* node, Scope& scope, const Outer& outer, bool inner_path,
+                       Targets& entries) {
   const bool inner = node->op == TREE_INNER;
   const std::size_t left_item = scope.items.size();
   Targets left, right;

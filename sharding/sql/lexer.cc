@@ -36,8 +36,10 @@ void find_hint(std::string_view sql, TokenStream& out) {
     int depth = 1;
     for (at = begin; depth > 0; ++at) {
       if (at + 1 >= sql.size()) return;
-      if (sql[at] == '/' && sql[at + 1] == '*') ++depth, ++at;
-      else if (sql[at] == '*' && sql[at + 1] == '/') --depth, ++at;
+      if (sql[at] == '/' && sql[at + 1] == '*')
+        ++depth, ++at;
+      else if (sql[at] == '*' && sql[at + 1] == '/')
+        --depth, ++at;
     }
     std::size_t first = begin;
     while (first < at && is_class(static_cast<unsigned char>(sql[first]), kSpaceChar)) ++first;
@@ -53,7 +55,8 @@ bool is_symbol(std::string_view sql, const Token& token, char symbol) {
   return token.kind == TokenKind::kSymbol && token.end - token.begin == 1 && sql[token.begin] == symbol;
 }
 
-// `scanner` stands behind "in (". True when only literals of one class follow up to the ')', which stays unread.
+// `scanner` stands behind "in (". True when only literals of one class follow up to the ')', which stays
+// unread.
 bool fold_list(std::string_view sql, Scanner& scanner, Slot& out) {
   Scanner ahead = scanner;
   Token token = ahead.next();
@@ -89,10 +92,10 @@ void tokenize(std::string_view sql, const LexerOptions& options, TokenStream& ou
   if (out.normalized.size() < bound) out.normalized.resize(bound);
   char* const start = out.normalized.data();
   char* at = start;
-  char* trimmed = start;   // behind the last token that is no semicolon
+  char* trimmed = start;  // behind the last token that is no semicolon
   Scanner scanner(sql, options);
-  bool after_in = false;   // the last word was IN
-  bool in_list = false;    // "IN (" has just been read
+  bool after_in = false;  // the last word was IN
+  bool in_list = false;   // "IN (" has just been read
   for (;;) {
     if (in_list) {
       in_list = false;
@@ -124,7 +127,7 @@ void tokenize(std::string_view sql, const LexerOptions& options, TokenStream& ou
         break;
       case TokenKind::kSymbol:
         if (length == 1 && *text == ';') {
-          if (at == start) continue;   // semicolons in front say nothing
+          if (at == start) continue;  // semicolons in front say nothing
           *at++ = ';';
           *at++ = ' ';
           after_in = false;

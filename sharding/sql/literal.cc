@@ -63,7 +63,8 @@ bool read_hex(std::string_view text, std::size_t& at, int digits, std::uint32_t&
   return true;
 }
 
-// Behind the closing quote at `at`: skips to the inside of a continuing segment. The scanner has proven its form.
+// Behind the closing quote at `at`: skips to the inside of a continuing segment. The scanner has proven its
+// form.
 bool next_segment(std::string_view text, std::size_t& at) {
   while (at < text.size()) {
     if (text[at] == '\'') {
@@ -89,12 +90,23 @@ bool unescape(std::string_view text, std::size_t& at, Surrogates& pair, std::str
   if (c == 'u' || c == 'U') return read_hex(text, at, c == 'u' ? 4 : 8, value) && pair.add(value, out);
   if (pair.pending()) return false;
   switch (c) {
-    case 'b': out.push_back('\b'); return true;
-    case 'f': out.push_back('\f'); return true;
-    case 'n': out.push_back('\n'); return true;
-    case 'r': out.push_back('\r'); return true;
-    case 't': out.push_back('\t'); return true;
-    default: break;
+    case 'b':
+      out.push_back('\b');
+      return true;
+    case 'f':
+      out.push_back('\f');
+      return true;
+    case 'n':
+      out.push_back('\n');
+      return true;
+    case 'r':
+      out.push_back('\r');
+      return true;
+    case 't':
+      out.push_back('\t');
+      return true;
+    default:
+      break;
   }
   if (c >= '0' && c <= '7') {
     value = static_cast<std::uint32_t>(c - '0');
@@ -180,7 +192,8 @@ bool decode_unicode_literal(std::string_view text, std::string& out) {
   if (!decode_quoted(text, at, false, raw)) return false;
   char escape = '\\';
   if (at < text.size()) {  // UESCAPE '.'
-    if (text.size() - at < 3 || text[text.size() - 3] != '\'' || !valid_escape_char(text[text.size() - 2])) return false;
+    if (text.size() - at < 3 || text[text.size() - 3] != '\'' || !valid_escape_char(text[text.size() - 2]))
+      return false;
     escape = text[text.size() - 2];
   }
   return decode_unicode(raw, escape, out);
@@ -205,14 +218,19 @@ bool literal_value(std::string_view sql, const Slot& slot, const LexerOptions& o
       }
       return decode_quoted(text, at, escapes, out);
     }
-    case 'e': case 'E':
+    case 'e':
+    case 'E':
       at = 2;
       return decode_quoted(text, at, true, out);
-    case 'b': case 'B': case 'x': case 'X':
+    case 'b':
+    case 'B':
+    case 'x':
+    case 'X':
       at = 2;
       out.push_back(lower_ascii(text.front()));
       return decode_quoted(text, at, false, out);
-    case 'u': case 'U':
+    case 'u':
+    case 'U':
       return options.standard_conforming_strings && decode_unicode_literal(text, out);
     case '$': {
       const auto tag = text.find('$', 1);
@@ -225,7 +243,8 @@ bool literal_value(std::string_view sql, const Slot& slot, const LexerOptions& o
   }
 }
 
-bool next_literal(std::string_view sql, const Slot& slot, const LexerOptions& options, std::uint32_t& at, Slot& out) {
+bool next_literal(std::string_view sql, const Slot& slot, const LexerOptions& options, std::uint32_t& at,
+                  Slot& out) {
   const std::uint32_t end = slot.offset + slot.length;
   Scanner scanner(sql.substr(0, end), options, at);
   Token token = scanner.next();

@@ -9,16 +9,16 @@
 namespace howdah::sharding::sql {
 
 enum class FunctionTrait : std::uint8_t {
-  kNone,           // the catalog's volatility tells all
-  kServer,         // its answer is about the server, backend or transaction that runs it: a primary must answer
-  kHarmless,       // volatile, yet changes nothing that outlives the statement
-  kSetConfig,      // set_config
-  kSessionLock,    // takes an advisory lock for the session
-  kLock,           // takes an advisory lock for the transaction
-  kSequence,       // nextval, setval, currval, lastval
-  kNotify,         // pg_notify
-  kHiddenRead,     // runs a query given as text, or reads tables named in text
-  kShardContent,   // its answer differs from shard to shard: sizes, statistics
+  kNone,         // the catalog's volatility tells all
+  kServer,       // its answer is about the server, backend or transaction that runs it: a primary must answer
+  kHarmless,     // volatile, yet changes nothing that outlives the statement
+  kSetConfig,    // set_config
+  kSessionLock,  // takes an advisory lock for the session
+  kLock,         // takes an advisory lock for the transaction
+  kSequence,     // nextval, setval, currval, lastval
+  kNotify,       // pg_notify
+  kHiddenRead,   // runs a query given as text, or reads tables named in text
+  kShardContent,  // its answer differs from shard to shard: sizes, statistics
 };
 
 // Of a function in pg_catalog.

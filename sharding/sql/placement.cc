@@ -17,7 +17,8 @@ std::string quoted(std::string_view name) {
 }
 
 void add_pin(StatementPlan& plan, Pin pin) {
-  if (std::find(plan.pins.begin(), plan.pins.end(), pin) == plan.pins.end()) plan.pins.push_back(std::move(pin));
+  if (std::find(plan.pins.begin(), plan.pins.end(), pin) == plan.pins.end())
+    plan.pins.push_back(std::move(pin));
 }
 
 // The tables of a statement by how they are sharded.
@@ -29,8 +30,12 @@ struct Uses {
   explicit Uses(const Findings& findings) {
     for (const auto& use : findings.tables) {
       switch (use.rule->kind) {
-        case TableRuleKind::kHash: hashed.push_back(&use); break;
-        case TableRuleKind::kLocal: local.push_back(&use); break;
+        case TableRuleKind::kHash:
+          hashed.push_back(&use);
+          break;
+        case TableRuleKind::kLocal:
+          local.push_back(&use);
+          break;
         case TableRuleKind::kReference:
           reference.push_back(&use);
           reference_written = reference_written || use.written;
@@ -43,11 +48,11 @@ struct Uses {
 
 Error needs_key(const TableUse& use) {
   const auto table = display_name(*use.relation);
-  return unsupported("statement is not restricted to one value of " + use.key->name + ", the sharding key of table " +
-                         table,
-                     "Add a condition such as " + table + "." + use.key->name + " = ... that holds for every row of " +
-                         table + " in the statement.",
-                     "A statement over several shards is not supported yet.");
+  return unsupported(
+      "statement is not restricted to one value of " + use.key->name + ", the sharding key of table " + table,
+      "Add a condition such as " + table + "." + use.key->name + " = ... that holds for every row of " +
+          table + " in the statement.",
+      "A statement over several shards is not supported yet.");
 }
 
 // The pins of every sharded table, or the refusal.
@@ -86,33 +91,41 @@ void place_hashed(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
 }
 
 // Every copy is written by the same statement: its result must not depend on where it runs.
-void place_reference_write(QueryWalker& walker, const AnalyzeContext& context, const Uses& uses, StatementPlan& plan) {
+void place_reference_write(QueryWalker& walker, const AnalyzeContext& context, const Uses& uses,
+                           StatementPlan& plan) {
   const Findings& findings = walker.findings();
   const auto cannot = [&plan](std::string detail) {
     refuse(plan, unsupported("this write to a reference table might leave its copies different",
                              "Compute the values first, then write them as constants.", std::move(detail)));
   };
-  if (!findings.not_immutable.empty()) return cannot("The result of " + findings.not_immutable + " may differ between shards.");
+  if (!findings.not_immutable.empty())
+    return cannot("The result of " + findings.not_immutable + " may differ between shards.");
   if (findings.order_dependent) {
-    return cannot("LIMIT, window functions, DISTINCT ON, UPDATE ... FROM and some aggregates depend on the order of rows.");
+    return cannot(
+        "LIMIT, window functions, DISTINCT ON, UPDATE ... FROM and some aggregates depend on the order of "
+        "rows.");
   }
-  if (findings.reads_catalog || findings.reads_unknown) return cannot("It reads relations that differ between shards.");
+  if (findings.reads_catalog || findings.reads_unknown)
+    return cannot("It reads relations that differ between shards.");
   bool clock = findings.clock_text;
   for (const TableUse* use : uses.reference) {
     if (!use->written) continue;
     const auto& root = context.catalog->root_of(*use->relation);
-    if (use->relation->has_triggers || root.has_triggers) return cannot("Table " + display_name(root) + " has triggers.");
-    if (use->relation->row_security) return cannot("Table " + display_name(root) + " has row-level policies.");
+    if (use->relation->has_triggers || root.has_triggers)
+      return cannot("Table " + display_name(root) + " has triggers.");
+    if (use->relation->row_security)
+      return cannot("Table " + display_name(root) + " has row-level policies.");
     for (const auto& column : root.columns) {
-      clock = clock || column.type == 1082 || column.type == 1083 || column.type == 1114 || column.type == 1184 ||
-              column.type == 1266;  // date, time, timestamp, timestamptz, timetz
+      clock = clock || column.type == 1082 || column.type == 1083 || column.type == 1114 ||
+              column.type == 1184 || column.type == 1266;  // date, time, timestamp, timestamptz, timetz
     }
     const auto name = quoted(root.schema) + "." + quoted(root.name);
     if (std::find(plan.lock_tables.begin(), plan.lock_tables.end(), name) == plan.lock_tables.end()) {
       plan.lock_tables.push_back(name);
     }
   }
-  if (clock && walker.has_clock_words()) return cannot("A text such as 'now' is read as the time of the shard.");
+  if (clock && walker.has_clock_words())
+    return cannot("A text such as 'now' is read as the time of the shard.");
   plan.clock_text = clock;
   std::sort(plan.lock_tables.begin(), plan.lock_tables.end());
   plan.reference_write = true;
@@ -151,9 +164,11 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
   if (uses.reference_written) return place_reference_write(walker, context, uses, plan);
   if (!uses.hashed.empty()) return place_hashed(walker, uses, plan);
   if (!findings.user_function.empty()) {
-    return refuse(plan, unsupported("function " + findings.user_function + " cannot be called outside of a statement on one key",
-                                    "Call it in a statement that is restricted to one value of a sharding key.",
-                                    "It may read tables, and would see those of one shard only."));
+    return refuse(plan,
+                  unsupported("function " + findings.user_function +
+                                  " cannot be called outside of a statement on one key",
+                              "Call it in a statement that is restricted to one value of a sharding key.",
+                              "It may read tables, and would see those of one shard only."));
   }
   if (!uses.local.empty()) return place_local(uses, plan);
   if (findings.reads_catalog || findings.reads_unknown) {

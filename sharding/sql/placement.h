@@ -6,8 +6,8 @@
 
 namespace howdah::sharding::sql {
 
-// Fills where, pins, refusal, read_only, writes, pin and notifies of `plan`. `walker` has walked the statement.
-// `reads`: the statement is a query; what it calls decides whether it is read-only.
+// Fills where, pins, refusal, read_only, writes, pin and notifies of `plan`. `walker` has walked the
+// statement. `reads`: the statement is a query; what it calls decides whether it is read-only.
 void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, StatementPlan& plan);
 
 // Turns `plan` into a refusal.

@@ -8,7 +8,8 @@ namespace howdah::sharding::sql {
 
 namespace {
 
-// Statements that differ only in guarded literals share a hash; more of them than this only make the chain slow.
+// Statements that differ only in guarded literals share a hash; more of them than this only make the chain
+// slow.
 constexpr std::size_t kMaxVariants = 8;
 
 std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
@@ -30,7 +31,7 @@ struct PlanCache::Impl {
     PlanScope scope = 0;
     std::vector<Oid> param_types;
     std::string normalized;
-    std::string text;              // of a plan that holds only for this very text
+    std::string text;  // of a plan that holds only for this very text
     std::vector<Guard> guards;
     PlanPtr plan;
 
@@ -63,7 +64,7 @@ struct PlanCache::Impl {
   }
 
   Settings settings;
-  List entries;                    // most recently used first
+  List entries;  // most recently used first
   std::unordered_map<std::uint64_t, std::vector<List::iterator>> index;
   std::size_t bytes = 0;
 };
@@ -71,13 +72,14 @@ struct PlanCache::Impl {
 PlanCache::PlanCache(Settings settings) : impl_(std::make_unique<Impl>(settings)) {}
 PlanCache::~PlanCache() = default;
 
-const PlanPtr* PlanCache::find(std::string_view sql, const TokenStream& tokens, std::span<const Oid> param_types,
-                               PlanScope scope) {
+const PlanPtr* PlanCache::find(std::string_view sql, const TokenStream& tokens,
+                               std::span<const Oid> param_types, PlanScope scope) {
   const auto chain = impl_->index.find(key_hash(tokens, param_types, scope));
   if (chain != impl_->index.end() && tokens.complete) {
     for (const auto& entry : chain->second) {
       if (!entry->same_key(tokens, param_types, scope) || !entry->holds(sql, tokens)) continue;
-      if (entry != impl_->entries.begin()) impl_->entries.splice(impl_->entries.begin(), impl_->entries, entry);
+      if (entry != impl_->entries.begin())
+        impl_->entries.splice(impl_->entries.begin(), impl_->entries, entry);
       ++hits_;
       return &entry->plan;
     }
@@ -116,6 +118,8 @@ void PlanCache::clear() {
   impl_->bytes = 0;
 }
 
-std::size_t PlanCache::size() const { return impl_->entries.size(); }
+std::size_t PlanCache::size() const {
+  return impl_->entries.size();
+}
 
 }  // namespace howdah::sharding::sql

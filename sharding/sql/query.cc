@@ -19,7 +19,9 @@ std::string_view output_name(const TreeNode* target) {
   return {};
 }
 
-bool is_star(const TreeNode* node) { return is(node, TREE_COLUMN) && is(kid(node, node->count - 1), TREE_STAR); }
+bool is_star(const TreeNode* node) {
+  return is(node, TREE_COLUMN) && is(kid(node, node->count - 1), TREE_STAR);
+}
 
 // pg_catalog is searched first unless the path lists it later.
 bool searches_builtins_first(const std::vector<std::string>& path) {
@@ -35,7 +37,9 @@ QueryWalker::QueryWalker(const AnalyzeContext& context, SlotUse& slots, std::spa
       builtin_names_first_(searches_builtins_first(context.search_path)),
       keys_(slots, param_types, builtin_names_first_) {}
 
-void QueryWalker::statement(const TreeNode* node) { any_query(node, Outer{}); }
+void QueryWalker::statement(const TreeNode* node) {
+  any_query(node, Outer{});
+}
 
 const Facts& QueryWalker::solved() {
   for (const auto& back : back_flows_) {
@@ -53,7 +57,8 @@ void QueryWalker::mark_params(std::vector<KeySource>& sources, Oid column_type) 
     if (source.type != ValueType::kColumn) continue;
     const auto uses = param_uses_.find(source.index);
     const auto typed = typed_params_.find({source.index, column_type});
-    source.needs_type = uses == param_uses_.end() || typed == typed_params_.end() || uses->second != typed->second;
+    source.needs_type =
+        uses == param_uses_.end() || typed == typed_params_.end() || uses->second != typed->second;
   }
 }
 
@@ -73,11 +78,16 @@ bool QueryWalker::has_clock_words() {
 QueryWalker::Output QueryWalker::any_query(const TreeNode* node, const Outer& outer) {
   if (node == nullptr) return {};
   switch (node->kind) {
-    case TREE_SELECT: return query(node, outer);
-    case TREE_INSERT: return insert(node, outer);
-    case TREE_UPDATE: return update(node, outer);
-    case TREE_DELETE: return delete_from(node, outer);
-    case TREE_MERGE: return merge(node, outer);
+    case TREE_SELECT:
+      return query(node, outer);
+    case TREE_INSERT:
+      return insert(node, outer);
+    case TREE_UPDATE:
+      return update(node, outer);
+    case TREE_DELETE:
+      return delete_from(node, outer);
+    case TREE_MERGE:
+      return merge(node, outer);
     default:
       findings_.unproven();
       findings_.refuse(unsupported("this form of query is not supported across shards"));
@@ -98,9 +108,9 @@ QueryWalker::Output QueryWalker::query(const TreeNode* node, const Outer& outer)
     inner.with->parent = outer.with;
     with_clause(kid(node, TREE_SELECT_WITH), outer.scope, *inner.with);
   }
-  Output output = node->op != TREE_LEAF                             ? set_operation(node, inner)
+  Output output = node->op != TREE_LEAF                      ? set_operation(node, inner)
                   : kid(node, TREE_SELECT_VALUES) != nullptr ? values(node, inner)
-                                                                    : leaf(node, inner);
+                                                             : leaf(node, inner);
   if (kid(node, TREE_SELECT_LIMIT) != nullptr || kid(node, TREE_SELECT_OFFSET) != nullptr ||
       kid(node, TREE_SELECT_LOCKING) != nullptr) {
     std::fill(output.transparent.begin(), output.transparent.end(), false);
@@ -142,7 +152,8 @@ void QueryWalker::with_clause(const TreeNode* with, const Scope* scope, WithScop
     query.recursive = false;
     for (std::size_t c = 0; c < output.columns.list.size(); ++c) {
       query.outputs.push_back(output.columns.list[c].term);
-      query.transparent.push_back(is(body, TREE_SELECT) && c < output.transparent.size() && output.transparent[c]);
+      query.transparent.push_back(is(body, TREE_SELECT) && c < output.transparent.size() &&
+                                  output.transparent[c]);
     }
     ++i;
   }
@@ -269,7 +280,8 @@ std::vector<bool> QueryWalker::transparency(const TreeNode* node, const Columns&
 }
 
 bool QueryWalker::plain_for_exists(const TreeNode* node) const {
-  if (node->op != TREE_LEAF || kid(node, TREE_SELECT_GROUP) != nullptr || kid(node, TREE_SELECT_HAVING) != nullptr) {
+  if (node->op != TREE_LEAF || kid(node, TREE_SELECT_GROUP) != nullptr ||
+      kid(node, TREE_SELECT_HAVING) != nullptr) {
     return false;
   }
   for (const TreeNode* target : kids(kid(node, TREE_SELECT_TARGETS))) {

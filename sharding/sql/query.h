@@ -1,4 +1,5 @@
-// Walks SELECT, INSERT, UPDATE, DELETE and MERGE: resolves names, gathers Facts and Findings. One object per statement.
+// Walks SELECT, INSERT, UPDATE, DELETE and MERGE: resolves names, gathers Facts and Findings. One object per
+// statement.
 //
 // query.cc      query levels: WITH, set operations, target lists
 // from.cc       FROM items and joins
@@ -33,21 +34,23 @@ class QueryWalker {
   const Facts& solved();
   // Marks parameter sources whose type only the server knows: see KeySource::needs_type.
   void mark_params(std::vector<KeySource>& sources, Oid column_type) const;
-  // Does a string literal hold a word that date and time types read as the current time? Makes all of them guards.
+  // Does a string literal hold a word that date and time types read as the current time? Makes all of them
+  // guards.
   bool has_clock_words();
   bool too_complex() const { return too_complex_; }
 
  private:
   // The outside of a query level.
   struct Outer {
-    const Scope* scope = nullptr;        // whose columns it may refer to
+    const Scope* scope = nullptr;  // whose columns it may refer to
     WithScope* with = nullptr;
-    const Targets* implied = nullptr;    // entries further out that its conditions restrict as well (EXISTS, IN)
+    const Targets* implied =
+        nullptr;  // entries further out that its conditions restrict as well (EXISTS, IN)
   };
   // What a query gives to the outside.
   struct Output {
     Columns columns;
-    std::vector<bool> transparent;       // by column: a condition on it may be pushed into the query
+    std::vector<bool> transparent;  // by column: a condition on it may be pushed into the query
   };
   // The level being walked.
   struct Level {
@@ -67,7 +70,8 @@ class QueryWalker {
   void name_outputs(const TreeNode* names, Columns& columns);
   Columns targets(const TreeNode* list, const Scope& scope, WithScope* with);
   int output_term(const TreeNode* expression, const Scope& scope);
-  std::vector<bool> transparency(const TreeNode* node, const Columns& columns, const Scope& scope, const Level& level);
+  std::vector<bool> transparency(const TreeNode* node, const Columns& columns, const Scope& scope,
+                                 const Level& level);
   void locking(const TreeNode* node, const Scope& scope, std::size_t first_table);
   void lock_item(const NamespaceItem& item, std::size_t first_table);
   bool plain_for_exists(const TreeNode* node) const;
@@ -76,13 +80,14 @@ class QueryWalker {
   void from_list(const TreeNode* list, Scope& scope, const Outer& outer, Targets& entries);
   void from_item(const TreeNode* node, Scope& scope, const Outer& outer, bool inner_path, Targets& entries);
   void join(const TreeNode* node, Scope& scope, const Outer& outer, bool inner_path, Targets& entries);
-  void join_using(const TreeNode* node, Scope& scope, std::size_t left, std::size_t right, const Targets& restricts,
-                  std::vector<ScopeColumn>& merged, bool& complete);
+  void join_using(const TreeNode* node, Scope& scope, std::size_t left, std::size_t right,
+                  const Targets& restricts, std::vector<ScopeColumn>& merged, bool& complete);
   void range_var(const TreeNode* node, Scope& scope, WithScope* with, Targets& entries);
   void subselect(const TreeNode* node, Scope& scope, const Outer& outer, Targets& entries);
   void range_function(const TreeNode* node, Scope& scope, const Outer& outer, Targets& entries);
   NamespaceItem relation_item(const TreeNode* node, bool written);
-  void note_relation(const schema::Relation* relation, const TreeNode* node, bool written, NamespaceItem& item);
+  void note_relation(const schema::Relation* relation, const TreeNode* node, bool written,
+                     NamespaceItem& item);
   void note_unknown(const TreeNode* node);
   void note_table(const schema::Relation& relation, bool written, NamespaceItem& item);
   const schema::Relation* find_relation(const TreeNode* node) const;
@@ -100,10 +105,10 @@ class QueryWalker {
   void check_cast(const TreeNode* node);
 
   // condition.cc
-  struct Here {                          // where a condition stands
+  struct Here {  // where a condition stands
     const Scope* scope;
     WithScope* with;
-    const Targets& restricts;            // the entries that it restricts
+    const Targets& restricts;  // the entries that it restricts
   };
   struct TermValues {
     int term = -1;
@@ -114,7 +119,8 @@ class QueryWalker {
   void sublink_condition(const TreeNode* node, const Here& here);
   bool plain_operator(const TreeNode* node, std::string_view name) const;
   std::vector<TermValues> pins_of(const TreeNode* node, const Scope* scope);
-  void pins_of_equality(const TreeNode* left, const TreeNode* right, const Scope* scope, std::vector<TermValues>& out);
+  void pins_of_equality(const TreeNode* left, const TreeNode* right, const Scope* scope,
+                        std::vector<TermValues>& out);
   void pins_of_list(const TreeNode* node, const Scope* scope, std::vector<TermValues>& out);
   void pins_of_or(const TreeNode* node, const Scope* scope, std::vector<TermValues>& out);
   void add_pin(int term, std::vector<KeySource> sources, std::vector<TermValues>& out);
@@ -144,7 +150,7 @@ class QueryWalker {
 
   const AnalyzeContext& context_;
   SlotUse& slots_;
-  bool builtin_names_first_;             // pg_catalog is searched before all schemas of users
+  bool builtin_names_first_;  // pg_catalog is searched before all schemas of users
   KeyReader keys_;
   Facts facts_;
   Findings findings_;
@@ -152,12 +158,12 @@ class QueryWalker {
   int query_depth_ = 0;
   bool too_complex_ = false;
   Level* level_ = nullptr;
-  struct BackFlow {                      // from a reference to a WITH query, valid if it is the only one
+  struct BackFlow {  // from a reference to a WITH query, valid if it is the only one
     const WithQuery* query;
     std::vector<std::pair<int, int>> terms;
   };
   std::vector<BackFlow> back_flows_;
-  std::deque<WithScope> with_scopes_;    // live until solved()
+  std::deque<WithScope> with_scopes_;     // live until solved()
   std::vector<const TreeNode*> strings_;  // all string literals in expressions
   std::map<std::uint32_t, int> param_uses_;
   std::map<std::pair<std::uint32_t, Oid>, int> typed_params_;

@@ -5,7 +5,9 @@ namespace howdah::sharding::sql {
 namespace {
 
 // An operator that holds one of these keeps a trailing + or -.
-bool keeps_sign(std::string_view op) { return op.find_first_of("~!@#^&|`?%") != std::string_view::npos; }
+bool keeps_sign(std::string_view op) {
+  return op.find_first_of("~!@#^&|`?%") != std::string_view::npos;
+}
 
 LiteralClass integer_class(std::string_view digits) {
   while (digits.size() > 1 && digits.front() == '0') digits.remove_prefix(1);
@@ -196,7 +198,8 @@ Token Scanner::number() {
 Token Scanner::symbol() {
   const std::uint32_t begin = at_;
   if (!is_class(peek(), kOperatorChar)) {
-    const bool pair = (peek() == ':' && (peek(1) == ':' || peek(1) == '=')) || (peek() == '.' && peek(1) == '.');
+    const bool pair =
+        (peek() == ':' && (peek(1) == ':' || peek(1) == '=')) || (peek() == '.' && peek(1) == '.');
     at_ += pair ? 2 : 1;
     return make(TokenKind::kSymbol, begin);
   }
@@ -220,10 +223,18 @@ Token Scanner::next() {
     const unsigned char following = peek(1);
     if (following == '\'') {
       switch (c | 0x20) {
-        case 'e': at_ += 2; return string(begin, LiteralClass::kString, true);
-        case 'b': case 'x': at_ += 2; return string(begin, LiteralClass::kBit, false);
-        case 'n': at_ += 1; return make(TokenKind::kNational, begin);
-        default: break;
+        case 'e':
+          at_ += 2;
+          return string(begin, LiteralClass::kString, true);
+        case 'b':
+        case 'x':
+          at_ += 2;
+          return string(begin, LiteralClass::kBit, false);
+        case 'n':
+          at_ += 1;
+          return make(TokenKind::kNational, begin);
+        default:
+          break;
       }
     } else if (following == '&' && (c | 0x20) == 'u') {
       if (peek(2) == '\'') {

@@ -1,5 +1,5 @@
-// PostgreSQL's tokens one by one: the machine under tokenize(), and under whatever looks into a statement's text.
-// Source: https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/parser/scan.l
+// PostgreSQL's tokens one by one: the machine under tokenize(), and under whatever looks into a statement's
+// text. Source: https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/parser/scan.l
 #pragma once
 
 #include <array>
@@ -16,9 +16,9 @@ enum class TokenKind : std::uint8_t {
   kQuotedWord,  // "..." or U&"..."
   kNational,    // the N of N'...': PostgreSQL reads it as the keyword nchar
   kLiteral,
-  kParam,       // $n
-  kSymbol,      // operators and punctuation
-  kBad,         // one byte that starts no token, or a token that never ends
+  kParam,   // $n
+  kSymbol,  // operators and punctuation
+  kBad,     // one byte that starts no token, or a token that never ends
 };
 
 struct Token {
@@ -44,10 +44,10 @@ class Scanner {
     return at_ + ahead < sql_.size() ? static_cast<unsigned char>(sql_[at_ + ahead]) : 0;
   }
   bool at_end() const { return at_ >= sql_.size(); }
-  bool skip_space();                        // false: a comment that never ends
+  bool skip_space();  // false: a comment that never ends
   void skip_line();
   bool skip_comment();
-  bool continues();                         // after a closing quote: does the string go on behind a newline?
+  bool continues();  // after a closing quote: does the string go on behind a newline?
   Token word();
   Token quoted_word(std::uint32_t begin);
   Token string(std::uint32_t begin, LiteralClass literal, bool escapes);
@@ -67,7 +67,12 @@ class Scanner {
 
 // What a byte can be part of.
 enum CharClass : std::uint8_t {
-  kSpaceChar = 1, kIdentStart = 2, kDigit = 4, kOperatorChar = 8, kSelfChar = 16, kNewline = 32,
+  kSpaceChar = 1,
+  kIdentStart = 2,
+  kDigit = 4,
+  kOperatorChar = 8,
+  kSelfChar = 16,
+  kNewline = 32,
 };
 
 constexpr std::array<std::uint8_t, 256> char_classes() {
@@ -87,7 +92,11 @@ constexpr std::array<std::uint8_t, 256> char_classes() {
 }
 inline constexpr auto kCharClass = char_classes();
 
-inline bool is_class(unsigned char c, int mask) { return (kCharClass[c] & mask) != 0; }
-inline char lower_ascii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+inline bool is_class(unsigned char c, int mask) {
+  return (kCharClass[c] & mask) != 0;
+}
+inline char lower_ascii(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 }  // namespace howdah::sharding::sql

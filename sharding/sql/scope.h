@@ -18,17 +18,17 @@ namespace howdah::sharding::sql {
 // One column that an entry of FROM, a join or a subquery offers.
 struct ScopeColumn {
   std::string_view name;
-  int term = -1;                // -1: a column of which nothing is known
+  int term = -1;  // -1: a column of which nothing is known
 };
 
 struct Columns {
   std::vector<ScopeColumn> list;
-  bool complete = true;         // false: there may be more columns than those listed
+  bool complete = true;  // false: there may be more columns than those listed
 };
 
 // What a name in FROM stands for.
 struct NamespaceItem {
-  std::string_view name;        // alias, else the relation's name; empty for a join without alias
+  std::string_view name;  // alias, else the relation's name; empty for a join without alias
   const schema::Relation* relation = nullptr;  // set when schema.name.column may refer to it
   int entry = -1;
   Columns columns;
@@ -52,10 +52,10 @@ struct Scope {
 struct WithQuery {
   std::string_view name;
   Columns columns;
-  std::vector<int> outputs;     // term of each output column, -1 where nothing is known
+  std::vector<int> outputs;       // term of each output column, -1 where nothing is known
   std::vector<bool> transparent;  // by column: a condition on it may be pushed into the query
-  bool recursive = false;       // its body is being walked: nothing is known of its columns yet
-  std::vector<int> references;  // entries in FROM that read it
+  bool recursive = false;         // its body is being walked: nothing is known of its columns yet
+  std::vector<int> references;    // entries in FROM that read it
 };
 
 struct WithScope {
@@ -64,7 +64,7 @@ struct WithScope {
 };
 
 struct Resolved {
-  bool found = false;           // false: the server will refuse the name, or it is one of an entry not known in full
+  bool found = false;  // false: the server will refuse the name, or it is one of an entry not known in full
   int term = -1;
 };
 

@@ -66,7 +66,8 @@ std::string text_from(const StatementInput& input, const TreeNode* value, const 
   };
   earliest(earliest, value);
   std::string_view text = input.sql.substr(begin, plan.end - begin);
-  while (!text.empty() && is_class(static_cast<unsigned char>(text.back()), kSpaceChar)) text.remove_suffix(1);
+  while (!text.empty() && is_class(static_cast<unsigned char>(text.back()), kSpaceChar))
+    text.remove_suffix(1);
   return std::string(text);
 }
 
@@ -93,9 +94,15 @@ void plan_set(const StatementInput& input, const TreeNode* node, StatementPlan& 
   set.local = has(node, TREE_FLAG_IS);
   set.name = lower(text_of(node));
   switch (node->number) {
-    case kSetDefault: set.kind = SetCommand::Kind::kDefault; break;
-    case kReset: set.kind = SetCommand::Kind::kReset; break;
-    case kResetAll: set.kind = SetCommand::Kind::kResetAll; break;
+    case kSetDefault:
+      set.kind = SetCommand::Kind::kDefault;
+      break;
+    case kReset:
+      set.kind = SetCommand::Kind::kReset;
+      break;
+    case kResetAll:
+      set.kind = SetCommand::Kind::kResetAll;
+      break;
     case kSetMulti:
       if (set.name == "transaction") {
         plan.verb = Verb::kSetTransaction;
@@ -159,9 +166,15 @@ bool plan_session(StatementInput& input, const TreeNode* node, StatementPlan& pl
       plan.verb = Verb::kRollback;
       plan.transaction.chain = flag;
       return true;
-    case TREE_U_SAVEPOINT: plan.verb = Verb::kSavepoint; return true;
-    case TREE_U_RELEASE: plan.verb = Verb::kRelease; return true;
-    case TREE_U_ROLLBACK_TO: plan.verb = Verb::kRollbackTo; return true;
+    case TREE_U_SAVEPOINT:
+      plan.verb = Verb::kSavepoint;
+      return true;
+    case TREE_U_RELEASE:
+      plan.verb = Verb::kRelease;
+      return true;
+    case TREE_U_ROLLBACK_TO:
+      plan.verb = Verb::kRollbackTo;
+      return true;
     case TREE_U_PREPARE_TRANSACTION:
       plan.verb = Verb::kPrepareTransaction;
       plan.writes = true;
@@ -171,9 +184,12 @@ bool plan_session(StatementInput& input, const TreeNode* node, StatementPlan& pl
     case TREE_U_ROLLBACK_PREPARED:
       plan.verb = node->op == TREE_U_COMMIT_PREPARED ? Verb::kCommitPrepared : Verb::kRollbackPrepared;
       plan.writes = plan.no_transaction = true;
-      refuse_if_sharded(input, plan.verb == Verb::kCommitPrepared ? "COMMIT PREPARED" : "ROLLBACK PREPARED", plan);
+      refuse_if_sharded(input, plan.verb == Verb::kCommitPrepared ? "COMMIT PREPARED" : "ROLLBACK PREPARED",
+                        plan);
       return true;
-    case TREE_U_SET: plan_set(input, node, plan); return true;
+    case TREE_U_SET:
+      plan_set(input, node, plan);
+      return true;
     case TREE_U_SHOW:
       plan.verb = Verb::kShow;
       plan.name = lower(text_of(node));
@@ -184,7 +200,9 @@ bool plan_session(StatementInput& input, const TreeNode* node, StatementPlan& pl
       plan.verb = Verb::kDiscard;
       plan.name = discard_target(node->number);
       return true;
-    case TREE_U_DEALLOCATE: plan.verb = Verb::kDeallocate; return true;
+    case TREE_U_DEALLOCATE:
+      plan.verb = Verb::kDeallocate;
+      return true;
     case TREE_U_FETCH:
       plan.verb = Verb::kFetch;
       plan.where = Where::kHome;
@@ -195,9 +213,15 @@ bool plan_session(StatementInput& input, const TreeNode* node, StatementPlan& pl
       plan.verb = Verb::kCloseCursor;
       plan.where = Where::kHome;
       return true;
-    case TREE_U_LISTEN: plan_listen(node, Verb::kListen, plan); return true;
-    case TREE_U_UNLISTEN: plan_listen(node, Verb::kUnlisten, plan); return true;
-    case TREE_U_NOTIFY: plan_listen(node, Verb::kNotify, plan); return true;
+    case TREE_U_LISTEN:
+      plan_listen(node, Verb::kListen, plan);
+      return true;
+    case TREE_U_UNLISTEN:
+      plan_listen(node, Verb::kUnlisten, plan);
+      return true;
+    case TREE_U_NOTIFY:
+      plan_listen(node, Verb::kNotify, plan);
+      return true;
     case TREE_U_LOAD:
       plan.verb = Verb::kOther;
       plan.pin = PinReason::kLoad;

@@ -10,11 +10,16 @@ namespace {
 
 Verb query_verb(const TreeNode* node) {
   switch (node->kind) {
-    case TREE_INSERT: return Verb::kInsert;
-    case TREE_UPDATE: return Verb::kUpdate;
-    case TREE_DELETE: return Verb::kDelete;
-    case TREE_MERGE: return Verb::kMerge;
-    default: return Verb::kSelect;
+    case TREE_INSERT:
+      return Verb::kInsert;
+    case TREE_UPDATE:
+      return Verb::kUpdate;
+    case TREE_DELETE:
+      return Verb::kDelete;
+    case TREE_MERGE:
+      return Verb::kMerge;
+    default:
+      return Verb::kSelect;
   }
 }
 
@@ -25,11 +30,16 @@ const TreeNode* leftmost(const TreeNode* select) {
 
 bool returns_rows(const TreeNode* node) {
   switch (node->kind) {
-    case TREE_INSERT: return kid(node, TREE_INSERT_RETURNING) != nullptr;
-    case TREE_UPDATE: return kid(node, TREE_UPDATE_RETURNING) != nullptr;
-    case TREE_DELETE: return kid(node, TREE_DELETE_RETURNING) != nullptr;
-    case TREE_MERGE: return false;
-    default: return true;
+    case TREE_INSERT:
+      return kid(node, TREE_INSERT_RETURNING) != nullptr;
+    case TREE_UPDATE:
+      return kid(node, TREE_UPDATE_RETURNING) != nullptr;
+    case TREE_DELETE:
+      return kid(node, TREE_DELETE_RETURNING) != nullptr;
+    case TREE_MERGE:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -178,9 +188,10 @@ void plan_copy(StatementInput& input, const TreeNode* node, StatementPlan& plan)
       } else if (table.rule->kind == TableRuleKind::kReference && !from) {
         plan.where = Where::kAnyShard;
       } else {
-        refuse(plan, unsupported("COPY " + std::string(from ? "FROM" : "TO") + " is not supported for table " +
-                                     table.shown() + " with several shards",
-                                 from ? "Use INSERT." : "COPY a query that names one value of the sharding key."));
+        refuse(plan,
+               unsupported("COPY " + std::string(from ? "FROM" : "TO") + " is not supported for table " +
+                               table.shown() + " with several shards",
+                           from ? "Use INSERT." : "COPY a query that names one value of the sharding key."));
       }
     }
   }
@@ -189,8 +200,9 @@ void plan_copy(StatementInput& input, const TreeNode* node, StatementPlan& plan)
   if (!stream) {
     plan.writes = true;
     if (input.context.sharded() && plan.where != Where::kRefused) {
-      refuse(plan, unsupported("COPY with a file or program of the server is not supported with several shards",
-                               "Use COPY ... FROM STDIN or TO STDOUT."));
+      refuse(plan,
+             unsupported("COPY with a file or program of the server is not supported with several shards",
+                         "Use COPY ... FROM STDIN or TO STDOUT."));
     }
   }
 }
@@ -203,8 +215,9 @@ void plan_user_code(StatementInput& input, Verb verb, StatementPlan& plan) {
   plan.returns_rows = verb == Verb::kCall;
   plan.changes_catalog = true;
   if (!input.context.sharded()) return;
-  refuse(plan, unsupported(std::string(verb == Verb::kCall ? "CALL" : "DO") + " is not supported with several shards",
-                           "Send the statements themselves.", "What it reads and writes cannot be proven."));
+  refuse(plan, unsupported(
+                   std::string(verb == Verb::kCall ? "CALL" : "DO") + " is not supported with several shards",
+                   "Send the statements themselves.", "What it reads and writes cannot be proven."));
 }
 
 }  // namespace
@@ -222,7 +235,8 @@ NamedTable find_table(const AnalyzeContext& context, const TreeNode* range_var) 
   out.name = text_of(range_var);
   out.schema = qualifier_of(range_var);
   if (context.catalog != nullptr) {
-    out.relation = context.catalog->relation(qualifier_of(range_var), text_of(range_var), context.search_path);
+    out.relation =
+        context.catalog->relation(qualifier_of(range_var), text_of(range_var), context.search_path);
   }
   if (out.relation != nullptr) {
     const auto& root = context.catalog->root_of(*out.relation);
@@ -256,7 +270,8 @@ void place_on_tables(const StatementInput& input, const TreeNode* relations, Sta
       continue;
     }
     if (local != nullptr && local->shard != table.rule->shard) {
-      return refuse(plan, unsupported("the tables live on different shards", "Name one table per statement."));
+      return refuse(plan,
+                    unsupported("the tables live on different shards", "Name one table per statement."));
     }
     local = table.rule;
   }
@@ -274,19 +289,27 @@ void plan_statement(StatementInput& input, const TreeNode* node, StatementPlan& 
     if (node->kind == TREE_UNKNOWN) {
       plan.verb = Verb::kOther;
       plan.where = Where::kHome;
-      if (input.context.sharded()) refuse(plan, unsupported("this statement is not supported with several shards"));
+      if (input.context.sharded())
+        refuse(plan, unsupported("this statement is not supported with several shards"));
       return;
     }
     return plan_query(input, node, plan);
   }
   switch (node->op) {
-    case TREE_U_EXPLAIN: return plan_explain(input, node, plan);
-    case TREE_U_DECLARE: return plan_declare(input, node, plan);
-    case TREE_U_PREPARE: return plan_prepare(input, node, plan);
-    case TREE_U_EXECUTE: return plan_execute(input, node, plan);
-    case TREE_U_COPY: return plan_copy(input, node, plan);
-    case TREE_U_CALL: return plan_user_code(input, Verb::kCall, plan);
-    case TREE_U_DO: return plan_user_code(input, Verb::kDo, plan);
+    case TREE_U_EXPLAIN:
+      return plan_explain(input, node, plan);
+    case TREE_U_DECLARE:
+      return plan_declare(input, node, plan);
+    case TREE_U_PREPARE:
+      return plan_prepare(input, node, plan);
+    case TREE_U_EXECUTE:
+      return plan_execute(input, node, plan);
+    case TREE_U_COPY:
+      return plan_copy(input, node, plan);
+    case TREE_U_CALL:
+      return plan_user_code(input, Verb::kCall, plan);
+    case TREE_U_DO:
+      return plan_user_code(input, Verb::kDo, plan);
     case TREE_U_LOCK:
       plan.verb = Verb::kLock;
       return place_on_tables(input, node, plan);

@@ -20,7 +20,7 @@ struct StatementInput {
   const AnalyzeContext& context;
   SlotUse& slots;
   std::span<const Oid> param_types;
-  bool too_complex = false;      // set when queries nest too deep
+  bool too_complex = false;  // set when queries nest too deep
 };
 
 // Fills all of `plan` but its byte range; begin and end must be set already.
@@ -31,14 +31,15 @@ bool plan_session(StatementInput& input, const TreeNode* node, StatementPlan& pl
 // REQUIRES: `node` is a TREE_UTILITY that changes the catalog, or maintains what is in it.
 void plan_ddl(StatementInput& input, const TreeNode* node, StatementPlan& plan);
 
-// Where a statement about named tables runs when each table's shards all take part: LOCK, TRUNCATE, maintenance.
-// `with_catalog`: also system catalogs are fine.
+// Where a statement about named tables runs when each table's shards all take part: LOCK, TRUNCATE,
+// maintenance. `with_catalog`: also system catalogs are fine.
 void place_on_tables(const StatementInput& input, const TreeNode* relations, StatementPlan& plan);
-// The rule of the relation that a TREE_RANGE_VAR names: by the catalog, else by the schema that it would be created in.
+// The rule of the relation that a TREE_RANGE_VAR names: by the catalog, else by the schema that it would be
+// created in.
 struct NamedTable {
   const schema::Relation* relation = nullptr;
   const TableRule* rule = nullptr;
-  std::string schema, name;      // of the rule, or as it would be created
+  std::string schema, name;  // of the rule, or as it would be created
   std::string shown() const { return schema == "public" ? name : schema + "." + name; }
 };
 NamedTable find_table(const AnalyzeContext& context, const TreeNode* range_var);

@@ -18,8 +18,8 @@ std::vector<std::string_view> names_of(const TreeNode* list) {
 
 bool is_serial(const TreeNode* type) {
   const auto name = text_of(type);
-  return name == "serial" || name == "bigserial" || name == "smallserial" || name == "serial4" || name == "serial8" ||
-         name == "serial2";
+  return name == "serial" || name == "bigserial" || name == "smallserial" || name == "serial4" ||
+         name == "serial8" || name == "serial2";
 }
 
 bool calls(const TreeNode* node, std::string_view function) {
@@ -33,8 +33,10 @@ bool calls(const TreeNode* node, std::string_view function) {
 bool is_constant(const TreeNode* node) {
   if (node == nullptr) return true;
   if (node->kind == TREE_FUNC || node->kind == TREE_SQL_VALUE || node->kind == TREE_SUBLINK) return false;
-  if (node->kind == TREE_CAST && (is_clock_type(text_of(kid(node, 1))) || is_reg_type(text_of(kid(node, 1))))) return false;
-  return std::all_of(kids(node).begin(), kids(node).end(), [](const TreeNode* item) { return is_constant(item); });
+  if (node->kind == TREE_CAST && (is_clock_type(text_of(kid(node, 1))) || is_reg_type(text_of(kid(node, 1)))))
+    return false;
+  return std::all_of(kids(node).begin(), kids(node).end(),
+                     [](const TreeNode* item) { return is_constant(item); });
 }
 
 Error sequence_fault(std::string_view column) {
@@ -58,8 +60,12 @@ Fault TableCheck::create(const TreeNode* elements, const TreeNode* constraints) 
           if (!fault && hashed()) fault = key_type(kid(element, 0));
         }
         break;
-      case TREE_CONSTRAINT: fault = constraint(element, {}); break;
-      default: unseen = true; break;  // LIKE brings columns and indexes that are not told here
+      case TREE_CONSTRAINT:
+        fault = constraint(element, {});
+        break;
+      default:
+        unseen = true;
+        break;  // LIKE brings columns and indexes that are not told here
     }
     if (fault) return fault;
   }
@@ -72,8 +78,9 @@ Fault TableCheck::create(const TreeNode* elements, const TreeNode* constraints) 
                        "Write out its columns.");
   }
   if (!key_found) {
-    return unsupported("table " + table_.shown() + " has no column " + key + ", its sharding key",
-                       "Add the column, or change sharding.tables." + table_.shown() + " in the configuration.");
+    return unsupported(
+        "table " + table_.shown() + " has no column " + key + ", its sharding key",
+        "Add the column, or change sharding.tables." + table_.shown() + " in the configuration.");
   }
   return {};
 }
@@ -101,7 +108,8 @@ Fault TableCheck::column(const TreeNode* column) const {
   if (hashed() && is_serial(kid(column, 0))) return sequence_fault(text_of(column));
   for (const TreeNode* item : kids(kid(column, 1))) {
     if (hashed() && item->op == TREE_CON_IDENTITY) return sequence_fault(text_of(column));
-    if (hashed() && item->op == TREE_CON_DEFAULT && calls(kid(item, 0), "nextval")) return sequence_fault(text_of(column));
+    if (hashed() && item->op == TREE_CON_DEFAULT && calls(kid(item, 0), "nextval"))
+      return sequence_fault(text_of(column));
     if (auto fault = constraint(item, text_of(column))) return fault;
   }
   return {};
@@ -119,16 +127,19 @@ Fault TableCheck::constraint(const TreeNode* constraint, std::string_view column
       if (!hashed()) return {};
       return unsupported("exclusion constraints are not supported on sharded table " + table_.shown(), {},
                          "They cannot be enforced across shards.");
-    case TREE_CON_FOREIGN: return foreign_key(constraint, column);
-    default: return {};
+    case TREE_CON_FOREIGN:
+      return foreign_key(constraint, column);
+    default:
+      return {};
   }
 }
 
 Fault TableCheck::unique(const std::vector<std::string_view>& columns, std::string_view what) const {
   if (!hashed() || std::find(columns.begin(), columns.end(), table_.rule->column) != columns.end()) return {};
-  return unsupported(std::string(what) + " of sharded table " + table_.shown() + " does not contain its sharding key " +
-                         table_.rule->column,
-                     "Add " + table_.rule->column + " to its columns.", "It cannot be enforced across shards.");
+  return unsupported(std::string(what) + " of sharded table " + table_.shown() +
+                         " does not contain its sharding key " + table_.rule->column,
+                     "Add " + table_.rule->column + " to its columns.",
+                     "It cannot be enforced across shards.");
 }
 
 Fault TableCheck::unique_index(const TreeNode* elements) const {
@@ -152,9 +163,9 @@ Fault TableCheck::foreign_key(const TreeNode* constraint, std::string_view colum
   if (to.rule->kind == TableRuleKind::kReference) return {};
   if (to.rule->kind == TableRuleKind::kHash && hashed()) return colocated(to, from_columns, to_columns);
   if (to.rule->kind == TableRuleKind::kLocal && *to.rule == *table_.rule) return {};
-  return unsupported("foreign key from table " + table_.shown() + " to table " + shown +
-                         " would cross shards",
-                     "A foreign key may lead to a reference table, or from a sharded table to one with the same key.");
+  return unsupported(
+      "foreign key from table " + table_.shown() + " to table " + shown + " would cross shards",
+      "A foreign key may lead to a reference table, or from a sharded table to one with the same key.");
 }
 
 // The key of this table must refer to the key of the other one: then both rows are on one shard.
@@ -192,14 +203,17 @@ Fault TableCheck::alter(const TreeNode* command) const {
       if (table_.rule->kind == TableRuleKind::kReference) {
         for (const TreeNode* item : kids(kid(definition, 1))) {
           if (item->op != TREE_CON_DEFAULT || is_constant(kid(item, 0))) continue;
-          return unsupported("the default of the new column may differ between the copies of reference table " +
-                             table_.shown(), "Add the column without it, then update the rows.");
+          return unsupported(
+              "the default of the new column may differ between the copies of reference table " +
+                  table_.shown(),
+              "Add the column without it, then update the rows.");
         }
         if (is_serial(kid(definition, 0))) return sequence_fault(text_of(definition));
       }
       return column(definition);
     }
-    case TREE_ALTER_ADD_CONSTRAINT: return constraint(definition, {});
+    case TREE_ALTER_ADD_CONSTRAINT:
+      return constraint(definition, {});
     case TREE_ALTER_ADD_IDENTITY:
       if (hashed()) return sequence_fault(text_of(command));
       return {};
@@ -223,7 +237,8 @@ Fault TableCheck::alter(const TreeNode* command) const {
       return unsupported("table " + child.shown() + " is not sharded as " + table_.shown() + " is",
                          "Create it with PARTITION OF.");
     }
-    default: return {};
+    default:
+      return {};
   }
 }
 

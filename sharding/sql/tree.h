@@ -28,13 +28,18 @@ class ParsedTree {
 inline const TreeNode* kid(const TreeNode* node, std::uint32_t i) {
   return node != nullptr && i < node->count ? node->kids[i] : nullptr;
 }
-inline bool is(const TreeNode* node, TreeKind kind) { return node != nullptr && node->kind == kind; }
-inline bool has(const TreeNode* node, TreeFlag flag) { return (node->flags & flag) != 0; }
+inline bool is(const TreeNode* node, TreeKind kind) {
+  return node != nullptr && node->kind == kind;
+}
+inline bool has(const TreeNode* node, TreeFlag flag) {
+  return (node->flags & flag) != 0;
+}
 inline std::string_view text_of(const TreeNode* node) {
   return node != nullptr && node->text != nullptr ? std::string_view(node->text) : std::string_view();
 }
 inline std::string_view qualifier_of(const TreeNode* node) {
-  return node != nullptr && node->qualifier != nullptr ? std::string_view(node->qualifier) : std::string_view();
+  return node != nullptr && node->qualifier != nullptr ? std::string_view(node->qualifier)
+                                                       : std::string_view();
 }
 
 // The kids of a node, or nothing of a null one: `for (const TreeNode* item : kids(list))`.

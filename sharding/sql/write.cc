@@ -9,7 +9,8 @@ namespace {
 
 Error key_refusal(const TableUse& use, std::string_view why, std::string_view hint) {
   const auto name = display_name(*use.relation);
-  return unsupported("sharding key " + use.key->name + " of table " + name + " " + std::string(why), std::string(hint));
+  return unsupported("sharding key " + use.key->name + " of table " + name + " " + std::string(why),
+                     std::string(hint));
 }
 
 constexpr std::string_view kGiveKey = "Give the key as a constant or a parameter.";
@@ -80,7 +81,8 @@ int QueryWalker::key_position(const TreeNode* columns, const TableUse& use) cons
   return -1;
 }
 
-void QueryWalker::inserted_rows(const TreeNode* columns, const TreeNode* source, std::size_t use, const Outer& outer) {
+void QueryWalker::inserted_rows(const TreeNode* columns, const TreeNode* source, std::size_t use,
+                                const Outer& outer) {
   const TableUse* table = table_use(use);
   const bool hashed = table != nullptr && table->rule->kind == TableRuleKind::kHash;
   const int key = hashed ? key_position(columns, *table) : -1;
@@ -88,11 +90,13 @@ void QueryWalker::inserted_rows(const TreeNode* columns, const TreeNode* source,
     findings_.refuse(key_refusal(*table, "is missing from INSERT", kGiveKey));
   }
   const TreeNode* rows = is(source, TREE_SELECT) ? kid(source, TREE_SELECT_VALUES) : nullptr;
-  if (table != nullptr && table->rule->kind == TableRuleKind::kReference) check_defaults(columns, rows, *table);
+  if (table != nullptr && table->rule->kind == TableRuleKind::kReference)
+    check_defaults(columns, rows, *table);
   if (source == nullptr) return;
 
   const bool bare_values = rows != nullptr && kid(source, TREE_SELECT_WITH) == nullptr &&
-                           kid(source, TREE_SELECT_SORT) == nullptr && kid(source, TREE_SELECT_LIMIT) == nullptr &&
+                           kid(source, TREE_SELECT_SORT) == nullptr &&
+                           kid(source, TREE_SELECT_LIMIT) == nullptr &&
                            kid(source, TREE_SELECT_OFFSET) == nullptr;
   if (bare_values) {
     for (const TreeNode* row : kids(rows)) walk_all(row, outer.scope, outer.with);
@@ -184,8 +188,8 @@ void QueryWalker::check_conflict(const TreeNode* conflict, const TableUse& use) 
   // No target, a constraint's name, or one without the key: safe when every unique index contains the key.
   const auto& keys = use.relation->unique_keys;
   const bool all = columns == nullptr && std::all_of(keys.begin(), keys.end(), [&use](const auto& key) {
-    return std::find(key.begin(), key.end(), use.key->name) != key.end();
-  });
+                     return std::find(key.begin(), key.end(), use.key->name) != key.end();
+                   });
   if (all) return;
   findings_.refuse(key_refusal(use, "is not part of the ON CONFLICT target",
                                "Use a unique index that contains the sharding key."));
@@ -194,7 +198,8 @@ void QueryWalker::check_conflict(const TreeNode* conflict, const TableUse& use) 
 void QueryWalker::check_assignments(const TreeNode* list, const TableUse& use) {
   for (const TreeNode* assignment : kids(list)) {
     if (use.rule->kind == TableRuleKind::kHash && text_of(assignment) == use.key->name) {
-      findings_.refuse(key_refusal(use, "cannot be changed by UPDATE", "Delete the row and insert it with its new key."));
+      findings_.refuse(
+          key_refusal(use, "cannot be changed by UPDATE", "Delete the row and insert it with its new key."));
     }
     if (use.rule->kind == TableRuleKind::kReference && is(kid(assignment, 0), TREE_DEFAULT)) {
       findings_.set_not_immutable("the default of column " + std::string(text_of(assignment)));
@@ -251,8 +256,9 @@ QueryWalker::Output QueryWalker::merge(const TreeNode* node, const Outer& outer)
   const Targets only_target = entries;
   from_item(kid(node, TREE_MERGE_SOURCE), scope, inner, true, entries);
   const TreeNode* actions = kid(node, TREE_MERGE_ACTIONS);
-  const bool keeps_source = std::any_of(kids(actions).begin(), kids(actions).end(),
-                                        [](const TreeNode* action) { return !has(action, TREE_FLAG_MATCHED); });
+  const bool keeps_source =
+      std::any_of(kids(actions).begin(), kids(actions).end(),
+                  [](const TreeNode* action) { return !has(action, TREE_FLAG_MATCHED); });
   // With WHEN NOT MATCHED, ON keeps every row of the source, as an outer join does.
   condition(kid(node, TREE_MERGE_ON), Here{&scope, inner.with, keeps_source ? only_target : entries});
   for (const TreeNode* action : kids(actions)) {

@@ -1,7 +1,9 @@
-// The proofs against the truth: a statement that is routed to one shard gives there what it gives on all the data.
+// The proofs against the truth: a statement that is routed to one shard gives there what it gives on all the
+// data.
 //
-// One server, five databases: "whole" has all rows, s0 to s3 have each shard's. Random statements are routed as a proxy
-// would; those that get a shard run there and on the whole, and rows, errors and what they changed must agree.
+// One server, five databases: "whole" has all rows, s0 to s3 have each shard's. Random statements are routed
+// as a proxy would; those that get a shard run there and on the whole, and rows, errors and what they changed
+// must agree.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -36,7 +38,8 @@ schema::Catalog make_catalog() {
     catalog.add(std::move(relation));
   }
   for (const char* name : {"count", "max", "sum", "generate_series"}) {
-    catalog.add(schema::Function{"pg_catalog", name, schema::Volatility::kImmutable, true, *name != 'g', false});
+    catalog.add(
+        schema::Function{"pg_catalog", name, schema::Volatility::kImmutable, true, *name != 'g', false});
   }
   return catalog;
 }
@@ -58,15 +61,17 @@ class Proof : public ::testing::Test {
       for (int key = 1; key <= 6; ++key) {
         for (unsigned n = random() % 4; n > 0; --n) {
           const auto x = random() % 8;
-          const std::string row = std::string("INSERT INTO ") + table + " VALUES (" + std::to_string(key) + ", " +
-                                  (x == 0 ? "NULL" : std::to_string(x)) + ")";
+          const std::string row = std::string("INSERT INTO ") + table + " VALUES (" + std::to_string(key) +
+                                  ", " + (x == 0 ? "NULL" : std::to_string(x)) + ")";
           databases_[0]->must(row);
           databases_[1 + shard_of(key)]->must(row);
         }
       }
     }
-    for (auto& database : databases_) database->must("INSERT INTO r VALUES (1, 1), (2, 3), (3, NULL), (NULL, 4), (5, 5)");
-    for (const char* table : {"a", "b", "c"}) rules_.tables[std::string("public.") + table] = {TableRuleKind::kHash, "k", ShardId()};
+    for (auto& database : databases_)
+      database->must("INSERT INTO r VALUES (1, 1), (2, 3), (3, NULL), (NULL, 4), (5, 5)");
+    for (const char* table : {"a", "b", "c"})
+      rules_.tables[std::string("public.") + table] = {TableRuleKind::kHash, "k", ShardId()};
     rules_.tables["public.r"] = {TableRuleKind::kReference, "", ShardId()};
     rules_.shards = kShards;
     catalog_ = make_catalog();
@@ -76,7 +81,9 @@ class Proof : public ::testing::Test {
     server_.reset();
   }
 
-  static std::size_t shard_of(std::int64_t key) { return map_.owner(bucket_of(hash_integer(key), map_.buckets())).value(); }
+  static std::size_t shard_of(std::int64_t key) {
+    return map_.owner(bucket_of(hash_integer(key), map_.buckets())).value();
+  }
 
   // The database that the statement is routed to: 1 to 4; 0 when it is refused.
   static std::size_t routed(const std::string& statement) {

@@ -5,7 +5,8 @@
 namespace howdah::sharding::testing {
 
 std::string RandomQuery::table() {
-  if (!with_.empty() && chance(25)) return with_[static_cast<std::size_t>(pick(static_cast<int>(with_.size())))];
+  if (!with_.empty() && chance(25))
+    return with_[static_cast<std::size_t>(pick(static_cast<int>(with_.size())))];
   static constexpr const char* kTables[] = {"a", "b", "c", "a", "b", "r"};
   return kTables[pick(6)];
 }
@@ -13,11 +14,16 @@ std::string RandomQuery::table() {
 std::string RandomQuery::number() {
   const std::string digits = std::to_string(1 + pick(6));
   switch (pick(10)) {
-    case 0: return "'" + digits + "'";
-    case 1: return digits + "::bigint";
-    case 2: return digits + ".0";
-    case 3: return "NULL";
-    default: return digits;
+    case 0:
+      return "'" + digits + "'";
+    case 1:
+      return digits + "::bigint";
+    case 2:
+      return digits + ".0";
+    case 3:
+      return "NULL";
+    default:
+      return digits;
   }
 }
 
@@ -31,26 +37,45 @@ std::string RandomQuery::key(const Aliases& in) {
 
 std::string RandomQuery::predicate(const Aliases& in, int depth) {
   switch (pick(depth > 0 ? 17 : 12)) {
-    case 0: return column(in) + " = " + column(in);
-    case 1: return key(in) + " = " + key(in);
-    case 2: return column(in) + " < " + column(in);
-    case 3: return column(in) + " IS " + (chance(50) ? "NOT NULL" : "NULL");
-    case 4: return "NOT (" + predicate(in, 0) + ")";
-    case 5: return "(" + predicate(in, 0) + " OR " + predicate(in, depth - 1) + ")";
+    case 0:
+      return column(in) + " = " + column(in);
+    case 1:
+      return key(in) + " = " + key(in);
+    case 2:
+      return column(in) + " < " + column(in);
+    case 3:
+      return column(in) + " IS " + (chance(50) ? "NOT NULL" : "NULL");
+    case 4:
+      return "NOT (" + predicate(in, 0) + ")";
+    case 5:
+      return "(" + predicate(in, 0) + " OR " + predicate(in, depth - 1) + ")";
     case 6: {
       const auto one = key(in);
-      return "(" + one + " = " + number() + " OR " + one + " = " + number() + " AND " + predicate(in, 0) + ")";
+      return "(" + one + " = " + number() + " OR " + one + " = " + number() + " AND " + predicate(in, 0) +
+             ")";
     }
-    case 7: return key(in) + " IN (" + number() + ")";
-    case 8: return key(in) + " IN (1, " + std::to_string(1 + pick(3)) + ")";
-    case 9: return "(" + key(in) + ", " + column(in) + ") = (" + std::to_string(1 + pick(5)) + ", " + column(in) + ")";
-    case 10: return "coalesce(" + key(in) + " = " + std::to_string(1 + pick(5)) + ", true)";
-    case 11: return key(in) + " = ANY('{" + std::to_string(1 + pick(5)) + "}')";
-    case 12: return std::string(chance(70) ? "" : "NOT ") + "EXISTS (" + select(in, depth - 1) + ")";
-    case 13: return key(in) + (chance(75) ? " IN (" : " NOT IN (") + "SELECT k FROM (" + select(in, depth - 1) + ") " + alias() + ")";
-    case 14: return column(in) + " > (SELECT max(x) FROM (" + select(in, depth - 1) + ") " + alias() + ")";
-    case 15: return "(" + key(in) + ", " + column(in) + ") IN (" + select(in, depth - 1) + ")";
-    default: return "CASE WHEN " + predicate(in, depth - 1) + " THEN " + predicate(in, 0) + " ELSE true END";
+    case 7:
+      return key(in) + " IN (" + number() + ")";
+    case 8:
+      return key(in) + " IN (1, " + std::to_string(1 + pick(3)) + ")";
+    case 9:
+      return "(" + key(in) + ", " + column(in) + ") = (" + std::to_string(1 + pick(5)) + ", " + column(in) +
+             ")";
+    case 10:
+      return "coalesce(" + key(in) + " = " + std::to_string(1 + pick(5)) + ", true)";
+    case 11:
+      return key(in) + " = ANY('{" + std::to_string(1 + pick(5)) + "}')";
+    case 12:
+      return std::string(chance(70) ? "" : "NOT ") + "EXISTS (" + select(in, depth - 1) + ")";
+    case 13:
+      return key(in) + (chance(75) ? " IN (" : " NOT IN (") + "SELECT k FROM (" + select(in, depth - 1) +
+             ") " + alias() + ")";
+    case 14:
+      return column(in) + " > (SELECT max(x) FROM (" + select(in, depth - 1) + ") " + alias() + ")";
+    case 15:
+      return "(" + key(in) + ", " + column(in) + ") IN (" + select(in, depth - 1) + ")";
+    default:
+      return "CASE WHEN " + predicate(in, depth - 1) + " THEN " + predicate(in, 0) + " ELSE true END";
   }
 }
 
@@ -78,13 +103,16 @@ std::string RandomQuery::item(Aliases& out, const Aliases& outer, int depth) {
   out.push_back(name);
   if (depth > 0 && chance(35)) {
     const bool lateral = !outer.empty() && chance(50);
-    // Mostly without a key of its own: then it lives on what the outer query says of it, if that may reach it.
+    // Mostly without a key of its own: then it lives on what the outer query says of it, if that may reach
+    // it.
     const int before = std::exchange(pinned_, 15);
     const auto query = select(lateral ? outer : Aliases(), depth - 1);
     pinned_ = before;
     return (lateral ? "LATERAL (" : "(") + query + ") " + name;
   }
-  if (chance(6)) return "(VALUES (" + std::to_string(1 + pick(5)) + ", 1), (" + std::to_string(1 + pick(5)) + ", 2)) " + name + "(k, x)";
+  if (chance(6))
+    return "(VALUES (" + std::to_string(1 + pick(5)) + ", 1), (" + std::to_string(1 + pick(5)) + ", 2)) " +
+           name + "(k, x)";
   if (chance(4)) return "(SELECT g AS k, 2 AS x FROM generate_series(1, 3) g) " + name;
   return table() + " " + name;
 }
@@ -101,7 +129,8 @@ std::string RandomQuery::from(Aliases& out, const Aliases& outer, int depth) {
       continue;
     }
     // A LATERAL item may look to its left, but not across a RIGHT or FULL join.
-    static constexpr const char* kJoins[] = {" JOIN ", " LEFT JOIN ", " CROSS JOIN ", " RIGHT JOIN ", " FULL JOIN "};
+    static constexpr const char* kJoins[] = {" JOIN ", " LEFT JOIN ", " CROSS JOIN ", " RIGHT JOIN ",
+                                             " FULL JOIN "};
     const int kind = pick(5);
     Aliases visible = outer;
     if (kind < 3) visible.insert(visible.end(), chain.begin(), chain.end());
@@ -109,13 +138,16 @@ std::string RandomQuery::from(Aliases& out, const Aliases& outer, int depth) {
     if (chance(20)) {
       Aliases more;
       const auto second = item(more, {}, 0);
-      side = "(" + side + (chance(50) ? " JOIN " : " LEFT JOIN ") + second + " ON " + join_condition(right, more, 0) + ")";
+      side = "(" + side + (chance(50) ? " JOIN " : " LEFT JOIN ") + second + " ON " +
+             join_condition(right, more, 0) + ")";
       right.insert(right.end(), more.begin(), more.end());
     }
     sql += kJoins[kind] + side;
     // FULL JOIN is implemented for simple equalities only.
-    if (kind == 4) sql += " ON " + key(chain) + " = " + key(right);
-    else if (kind != 2) sql += " ON " + join_condition(chain, right, 0);
+    if (kind == 4)
+      sql += " ON " + key(chain) + " = " + key(right);
+    else if (kind != 2)
+      sql += " ON " + join_condition(chain, right, 0);
     chain.insert(chain.end(), right.begin(), right.end());
     out.insert(out.end(), right.begin(), right.end());
   }
@@ -130,15 +162,25 @@ std::string RandomQuery::body(const Aliases& outer, int depth) {
   const std::string where = " FROM " + source + " WHERE " + condition(all, depth);
   const auto k = key(own);
   switch (pick(12)) {
-    case 0: return "SELECT " + k + " AS k, count(*)::int AS x" + where + " GROUP BY " + k;
-    case 1: return "SELECT " + k + " AS k, max(" + column(own) + ") AS x" + where + " GROUP BY 1";
-    case 2: return "SELECT max(" + k + ") AS k, count(*)::int AS x" + where;
-    case 3: return "SELECT DISTINCT " + k + " AS k, " + column(own) + " AS x" + where;
-    case 4: return "SELECT " + k + " AS k, (sum(" + column(own) + ") OVER (PARTITION BY " + k + "))::int AS x" + where;
-    case 5: return "SELECT " + k + " AS k, (count(*) OVER ())::int AS x" + where;
-    case 6: return "SELECT " + std::to_string(1 + pick(5)) + " AS k, " + column(own) + " AS x" + where;
-    case 7: return "SELECT max(" + k + ") AS k, " + own[0] + ".x AS x" + where + " GROUP BY " + own[0] + ".x";
-    default: return "SELECT " + k + " AS k, " + column(own) + " AS x" + where;
+    case 0:
+      return "SELECT " + k + " AS k, count(*)::int AS x" + where + " GROUP BY " + k;
+    case 1:
+      return "SELECT " + k + " AS k, max(" + column(own) + ") AS x" + where + " GROUP BY 1";
+    case 2:
+      return "SELECT max(" + k + ") AS k, count(*)::int AS x" + where;
+    case 3:
+      return "SELECT DISTINCT " + k + " AS k, " + column(own) + " AS x" + where;
+    case 4:
+      return "SELECT " + k + " AS k, (sum(" + column(own) + ") OVER (PARTITION BY " + k + "))::int AS x" +
+             where;
+    case 5:
+      return "SELECT " + k + " AS k, (count(*) OVER ())::int AS x" + where;
+    case 6:
+      return "SELECT " + std::to_string(1 + pick(5)) + " AS k, " + column(own) + " AS x" + where;
+    case 7:
+      return "SELECT max(" + k + ") AS k, " + own[0] + ".x AS x" + where + " GROUP BY " + own[0] + ".x";
+    default:
+      return "SELECT " + k + " AS k, " + column(own) + " AS x" + where;
   }
 }
 
@@ -148,8 +190,8 @@ std::string RandomQuery::select(const Aliases& outer, int depth) {
     return "(" + body(outer, depth - 1) + ")" + kOperations[pick(4)] + "(" + body(outer, depth - 1) + ")";
   }
   if (chance(15)) {
-    return "SELECT k, x FROM (" + body(outer, depth - 1 < 0 ? 0 : depth - 1) + ") " + alias() + " ORDER BY 1, 2 LIMIT " +
-           std::to_string(1 + pick(3));
+    return "SELECT k, x FROM (" + body(outer, depth - 1 < 0 ? 0 : depth - 1) + ") " + alias() +
+           " ORDER BY 1, 2 LIMIT " + std::to_string(1 + pick(3));
   }
   return body(outer, depth);
 }
@@ -177,17 +219,24 @@ std::string RandomQuery::write() {
   const std::string target = kTables[pick(3)];
   const Aliases own = {"z"};
   switch (pick(6)) {
-    case 0: return "INSERT INTO " + target + " (x, k) VALUES (7, " + std::to_string(1 + pick(6)) + ") RETURNING k, x";
-    case 1: return "INSERT INTO " + target + " (k, x) " + select({}, 1) + " RETURNING k, x";
-    case 2: return "UPDATE " + target + " z SET x = 100 WHERE " + condition(own, 1) + " RETURNING z.k, z.x";
-    case 3: return "DELETE FROM " + target + " z WHERE " + condition(own, 1) + " RETURNING z.k, z.x";
-    case 4: return "DELETE FROM " + target + " z USING c y WHERE " + condition({"z", "y"}, 1) + " RETURNING z.k, z.x";
+    case 0:
+      return "INSERT INTO " + target + " (x, k) VALUES (7, " + std::to_string(1 + pick(6)) +
+             ") RETURNING k, x";
+    case 1:
+      return "INSERT INTO " + target + " (k, x) " + select({}, 1) + " RETURNING k, x";
+    case 2:
+      return "UPDATE " + target + " z SET x = 100 WHERE " + condition(own, 1) + " RETURNING z.k, z.x";
+    case 3:
+      return "DELETE FROM " + target + " z WHERE " + condition(own, 1) + " RETURNING z.k, z.x";
+    case 4:
+      return "DELETE FROM " + target + " z USING c y WHERE " + condition({"z", "y"}, 1) +
+             " RETURNING z.k, z.x";
     default: {
       std::string on = join_condition({"z"}, {"s"}, 0);
       if (chance(40)) on = "z.k = s.k AND s.k = " + std::to_string(1 + pick(6));
       pinned_ = 25;
-      return "MERGE INTO " + target + " z USING (SELECT DISTINCT k, 1 AS x FROM (" + select({}, 1) + ") q) s ON " + on +
-             " WHEN MATCHED THEN " + (chance(50) ? "UPDATE SET x = 200" : "DELETE") +
+      return "MERGE INTO " + target + " z USING (SELECT DISTINCT k, 1 AS x FROM (" + select({}, 1) +
+             ") q) s ON " + on + " WHEN MATCHED THEN " + (chance(50) ? "UPDATE SET x = 200" : "DELETE") +
              (chance(60) ? " WHEN NOT MATCHED THEN INSERT (k, x) VALUES (s.k, 5)" : "");
     }
   }

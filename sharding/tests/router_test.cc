@@ -18,7 +18,8 @@ const ShardMap& map() {
 }
 
 // "shard N", "any", another kind's number, or "error: message / detail".
-std::string routed(std::string_view sql, std::vector<BoundParam> params = {}, const AnalyzeOptions& options = {}) {
+std::string routed(std::string_view sql, std::vector<BoundParam> params = {},
+                   const AnalyzeOptions& options = {}) {
   const auto result = analyzed(sql, options);
   const auto where = route(result.plan(), Values{sql, result.tokens.slots, params}, map());
   if (!where) return "error: " + where.error().message + " / " + where.error().detail;
@@ -31,18 +32,23 @@ std::string home_of(std::int64_t key) {
   return "shard " + std::to_string(map().owner(bucket_of(hash_integer(key), map().buckets())).value());
 }
 
-BoundParam text(Bytes value, Oid type = 0) { return BoundParam{value, false, false, type}; }
-BoundParam binary(Bytes value, Oid type = 0) { return BoundParam{value, false, true, type}; }
+BoundParam text(Bytes value, Oid type = 0) {
+  return BoundParam{value, false, false, type};
+}
+BoundParam binary(Bytes value, Oid type = 0) {
+  return BoundParam{value, false, true, type};
+}
 
 constexpr const char* kByParam = "SELECT * FROM users WHERE id = $1";
 
 TEST(Router, SendsEverySpellingOfAKeyToOneShard) {
   for (const std::int64_t key : {0, 1, 5, 42, 1000, -7}) {
     const auto digits = std::to_string(key);
-    for (const std::string& spelled : {digits, "'" + digits + "'", "' " + digits + " '", digits + ".0", digits + "::bigint",
-                                       "'" + digits + "'::bigint", "E'" + digits + "'", "$$" + digits + "$$",
-                                       "(" + digits + ")::int", digits + "::numeric"}) {
-      if (key < 0 && spelled.starts_with('-') && spelled.find("::") != std::string::npos) continue;  // -(7::bigint)
+    for (const std::string& spelled : {digits, "'" + digits + "'", "' " + digits + " '", digits + ".0",
+                                       digits + "::bigint", "'" + digits + "'::bigint", "E'" + digits + "'",
+                                       "$$" + digits + "$$", "(" + digits + ")::int", digits + "::numeric"}) {
+      if (key < 0 && spelled.starts_with('-') && spelled.find("::") != std::string::npos)
+        continue;  // -(7::bigint)
       EXPECT_EQ(routed("SELECT * FROM users WHERE id = " + spelled), home_of(key)) << spelled;
       EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + spelled + ")"), home_of(key)) << spelled;
     }
@@ -74,7 +80,8 @@ TEST(Router, MatchesNothingWithNull) {
   EXPECT_EQ(routed("SELECT * FROM users WHERE id = ANY('{}')"), "any");
   EXPECT_EQ(routed("SELECT * FROM users WHERE id = 5.5"), "any");
   EXPECT_EQ(routed("INSERT INTO users VALUES (NULL, 'x')"), "any");
-  EXPECT_NE(routed("INSERT INTO loose VALUES ($1, 2)", {BoundParam{{}, true, false, 0}}).find("key is NULL"), std::string::npos);
+  EXPECT_NE(routed("INSERT INTO loose VALUES ($1, 2)", {BoundParam{{}, true, false, 0}}).find("key is NULL"),
+            std::string::npos);
 }
 
 TEST(Router, LeavesErrorsOfValuesToTheServer) {
@@ -90,24 +97,29 @@ TEST(Router, RefusesSeveralShards) {
   while (home_of(other) == home_of(1)) ++other;
   std::int64_t same = 2;
   while (home_of(same) != home_of(1)) ++same;
-  const auto list = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + ", " + std::to_string(b); };
+  const auto list = [](std::int64_t a, std::int64_t b) {
+    return std::to_string(a) + ", " + std::to_string(b);
+  };
   EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, same) + ")"), home_of(1));
   EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, other) + ")"),
             "error: the values of the sharding key belong to several shards / ");
   EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(other) + ")"),
             "error: the rows of this statement belong to several shards / ");
   EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(same) + ")"), home_of(1));
-  EXPECT_EQ(routed("SELECT * FROM users u, accounts a WHERE u.id = 1 AND a.user_id = " + std::to_string(other)),
-            "error: the values of the sharding key belong to several shards / ");
+  EXPECT_EQ(
+      routed("SELECT * FROM users u, accounts a WHERE u.id = 1 AND a.user_id = " + std::to_string(other)),
+      "error: the values of the sharding key belong to several shards / ");
 }
 
 TEST(Router, RefusesParametersWithoutOneMeaning) {
   EXPECT_NE(routed(kByParam, {text("5", 701)}).find("no exact meaning"), std::string::npos);
-  EXPECT_NE(routed("SELECT $1, * FROM users WHERE id = $1", {text("5")}).find("has no type"), std::string::npos);
+  EXPECT_NE(routed("SELECT $1, * FROM users WHERE id = $1", {text("5")}).find("has no type"),
+            std::string::npos);
   EXPECT_EQ(routed("SELECT $1, * FROM users WHERE id = $1", {text("5", 20)}), home_of(5));
   EXPECT_EQ(routed("SELECT $1, * FROM users WHERE id = $1", {text("5.0", 1700)}), home_of(5));
   EXPECT_EQ(routed("SELECT * FROM users WHERE id = $1::bigint", {text("5", 25)}), home_of(5));
-  EXPECT_NE(routed("SELECT * FROM users WHERE id = $1::bigint", {text("5.5", 1700)}).find("rounded"), std::string::npos);
+  EXPECT_NE(routed("SELECT * FROM users WHERE id = $1::bigint", {text("5.5", 1700)}).find("rounded"),
+            std::string::npos);
 }
 
 TEST(Router, ReadsTextKeys) {
@@ -133,7 +145,8 @@ TEST(Router, RefusesTheClockInReferenceWrites) {
   const std::string sql = "INSERT INTO currencies VALUES ($1, $2, $3)";
   const auto all = std::to_string(static_cast<int>(Route::Kind::kAllShards));
   EXPECT_EQ(routed(sql, {text("EUR"), text("euro"), text("1999-01-01")}), all);
-  EXPECT_NE(routed(sql, {text("EUR"), text("euro"), text("Today")}).find("time of the shard"), std::string::npos);
+  EXPECT_NE(routed(sql, {text("EUR"), text("euro"), text("Today")}).find("time of the shard"),
+            std::string::npos);
 }
 
 TEST(Router, PassesFixedPlacesOn) {

@@ -14,10 +14,15 @@ constexpr Oid kTimestamptz = 1184;
 constexpr Oid kJsonb = 3802;
 constexpr Oid kTextArray = 1009;
 
-Column key(std::string name, Oid type) { return Column{std::move(name), type, false, true}; }
-Column column(std::string name, Oid type) { return Column{std::move(name), type}; }
+Column key(std::string name, Oid type) {
+  return Column{std::move(name), type, false, true};
+}
+Column column(std::string name, Oid type) {
+  return Column{std::move(name), type};
+}
 
-Relation table(Oid oid, std::string name, std::vector<Column> columns, std::vector<std::vector<std::string>> unique = {}) {
+Relation table(Oid oid, std::string name, std::vector<Column> columns,
+               std::vector<std::vector<std::string>> unique = {}) {
   Relation out;
   out.oid = oid;
   out.schema = "public";
@@ -29,19 +34,22 @@ Relation table(Oid oid, std::string name, std::vector<Column> columns, std::vect
 
 void add_tables(schema::Catalog& catalog) {
   using namespace schema;
-  catalog.add(table(16401, "users",
-                    {key("id", kInt8Oid), key("email", kTextOid), column("name", kTextOid), column("region", kTextOid),
-                     column("plan", kTextOid), column("created_at", kTimestamptz)},
-                    {{"id"}}));
-  catalog.add(table(16402, "accounts",
-                    {key("id", kInt8Oid), key("user_id", kInt8Oid), column("kind", kTextOid),
-                     column("currency", kBpcharOid), column("balance", kNumericOid), column("opened_at", kTimestamptz)},
-                    {{"user_id", "id"}}));
-  Relation transactions = table(16403, "transactions",
-                                {key("id", kInt8Oid), key("user_id", kInt8Oid), column("account_id", kInt8Oid),
-                                 column("category_id", kInt4Oid), column("amount", kNumericOid), column("note", kTextOid),
-                                 column("tags", kTextArray), key("created_at", kTimestamptz)},
-                                {{"user_id", "id", "created_at"}});
+  catalog.add(
+      table(16401, "users",
+            {key("id", kInt8Oid), key("email", kTextOid), column("name", kTextOid),
+             column("region", kTextOid), column("plan", kTextOid), column("created_at", kTimestamptz)},
+            {{"id"}}));
+  catalog.add(table(
+      16402, "accounts",
+      {key("id", kInt8Oid), key("user_id", kInt8Oid), column("kind", kTextOid),
+       column("currency", kBpcharOid), column("balance", kNumericOid), column("opened_at", kTimestamptz)},
+      {{"user_id", "id"}}));
+  Relation transactions =
+      table(16403, "transactions",
+            {key("id", kInt8Oid), key("user_id", kInt8Oid), column("account_id", kInt8Oid),
+             column("category_id", kInt4Oid), column("amount", kNumericOid), column("note", kTextOid),
+             column("tags", kTextArray), key("created_at", kTimestamptz)},
+            {{"user_id", "id", "created_at"}});
   transactions.kind = RelationKind::kPartitioned;
   Relation partition = transactions;
   partition.oid = 16404;
@@ -51,15 +59,17 @@ void add_tables(schema::Catalog& catalog) {
   catalog.add(transactions);
   catalog.add(partition);
   catalog.add(table(16405, "categories",
-                    {key("id", kInt4Oid), column("name", kTextOid), column("parent_id", kInt4Oid)}, {{"id"}}));
+                    {key("id", kInt4Oid), column("name", kTextOid), column("parent_id", kInt4Oid)},
+                    {{"id"}}));
   catalog.add(table(16406, "settings", {key("key", kTextOid), column("value", kJsonb)}, {{"key"}}));
   catalog.add(table(16407, "events",
                     {key("id", kUuidOid), key("user_id", kUuidOid), column("body", kJsonb),
                      column("created_at", kTimestamptz)},
                     {{"user_id", "id"}}));
   catalog.add(table(16408, "profiles", {key("handle", kTextOid), column("bio", kTextOid)}, {{"handle"}}));
-  Relation currencies = table(16409, "currencies",
-                              {key("code", kTextOid), column("name", kTextOid), column("since", kTimestamptz)}, {{"code"}});
+  Relation currencies =
+      table(16409, "currencies",
+            {key("code", kTextOid), column("name", kTextOid), column("since", kTimestamptz)}, {{"code"}});
   currencies.columns[2].has_default = true;
   catalog.add(currencies);
   catalog.add(table(16410, "unruled", {key("id", kInt8Oid)}));
@@ -73,7 +83,8 @@ void add_tables(schema::Catalog& catalog) {
   Relation other = table(16430, "users", {key("id", kInt8Oid), column("x", kTextOid)}, {{"id"}});
   other.schema = "crm";
   catalog.add(other);
-  for (const auto& [oid, name] : {std::pair<Oid, const char*>{1259, "pg_class"}, {2615, "pg_namespace"}, {12221, "pg_stat_activity"}}) {
+  for (const auto& [oid, name] :
+       {std::pair<Oid, const char*>{1259, "pg_class"}, {2615, "pg_namespace"}, {12221, "pg_stat_activity"}}) {
     Relation system = table(oid, name, {column("oid", 26), column("relname", 19)});
     system.schema = "pg_catalog";
     catalog.add(system);
@@ -85,15 +96,19 @@ void add_functions(schema::Catalog& catalog) {
   const auto builtin = [&catalog](const char* name, Volatility volatility, bool aggregate = false) {
     catalog.add(schema::Function{"pg_catalog", name, volatility, true, aggregate, false});
   };
-  for (const char* name : {"lower", "length", "abs", "generate_series", "jsonb_each", "unnest", "coalesce_text"}) {
+  for (const char* name :
+       {"lower", "length", "abs", "generate_series", "jsonb_each", "unnest", "coalesce_text"}) {
     builtin(name, Volatility::kImmutable);
   }
-  for (const char* name : {"count", "sum", "max", "string_agg", "array_agg"}) builtin(name, Volatility::kImmutable, true);
-  for (const char* name : {"now", "current_setting", "pg_is_in_recovery", "pg_table_is_visible", "version", "txid_current"}) {
+  for (const char* name : {"count", "sum", "max", "string_agg", "array_agg"})
+    builtin(name, Volatility::kImmutable, true);
+  for (const char* name :
+       {"now", "current_setting", "pg_is_in_recovery", "pg_table_is_visible", "version", "txid_current"}) {
     builtin(name, Volatility::kStable);
   }
-  for (const char* name : {"random", "nextval", "set_config", "pg_advisory_lock", "pg_advisory_xact_lock", "pg_notify",
-                           "clock_timestamp", "pg_relation_size", "gen_random_uuid", "query_to_xml", "lo_create"}) {
+  for (const char* name :
+       {"random", "nextval", "set_config", "pg_advisory_lock", "pg_advisory_xact_lock", "pg_notify",
+        "clock_timestamp", "pg_relation_size", "gen_random_uuid", "query_to_xml", "lo_create"}) {
     builtin(name, Volatility::kVolatile);
   }
   builtin("row_number", Volatility::kImmutable);
@@ -113,7 +128,9 @@ schema::Catalog demo_catalog() {
 Rules demo_rules(std::uint16_t shards) {
   Rules rules;
   rules.shards = shards;
-  const auto hash = [](const char* column_name) { return TableRule{TableRuleKind::kHash, column_name, ShardId()}; };
+  const auto hash = [](const char* column_name) {
+    return TableRule{TableRuleKind::kHash, column_name, ShardId()};
+  };
   rules.tables["public.users"] = hash("id");
   rules.tables["crm.users"] = hash("id");
   rules.tables["public.accounts"] = hash("user_id");
@@ -153,17 +170,23 @@ namespace {
 std::string shown(const KeySource& source, std::string_view sql, const TokenStream& tokens) {
   switch (source.kind) {
     case KeySource::Kind::kSlot:
-      return (source.negate ? "-" : "") + std::string(sql.substr(tokens.slots[source.index].offset, tokens.slots[source.index].length));
+      return (source.negate ? "-" : "") +
+             std::string(sql.substr(tokens.slots[source.index].offset, tokens.slots[source.index].length));
     case KeySource::Kind::kSlotList:
-      return "[" + std::string(sql.substr(tokens.slots[source.index].offset, tokens.slots[source.index].length)) + "]";
+      return "[" +
+             std::string(sql.substr(tokens.slots[source.index].offset, tokens.slots[source.index].length)) +
+             "]";
     case KeySource::Kind::kSlotArray:
-      return "array " + std::string(sql.substr(tokens.slots[source.index].offset, tokens.slots[source.index].length));
+      return "array " +
+             std::string(sql.substr(tokens.slots[source.index].offset, tokens.slots[source.index].length));
     case KeySource::Kind::kParam:
       return "$" + std::to_string(source.index + 1) + (source.needs_type ? "?" : "");
     case KeySource::Kind::kParamArray:
       return "array $" + std::to_string(source.index + 1) + (source.needs_type ? "?" : "");
-    case KeySource::Kind::kNull: return "NULL";
-    case KeySource::Kind::kNow: break;
+    case KeySource::Kind::kNull:
+      return "NULL";
+    case KeySource::Kind::kNow:
+      break;
   }
   return "?";
 }
@@ -174,14 +197,22 @@ std::string where(std::string_view sql, const AnalyzeOptions& options) {
   const Analyzed result = analyzed(sql, options);
   const StatementPlan& plan = result.plan();
   switch (plan.where) {
-    case Where::kProxy: return "proxy";
-    case Where::kHome: return "home";
-    case Where::kAnyShard: return "any";
-    case Where::kAllShards: return "all";
-    case Where::kCanonical: return "canonical";
-    case Where::kShard: return "shard " + std::to_string(plan.shard.value());
-    case Where::kRefused: return "refused";
-    case Where::kKeys: break;
+    case Where::kProxy:
+      return "proxy";
+    case Where::kHome:
+      return "home";
+    case Where::kAnyShard:
+      return "any";
+    case Where::kAllShards:
+      return "all";
+    case Where::kCanonical:
+      return "canonical";
+    case Where::kShard:
+      return "shard " + std::to_string(plan.shard.value());
+    case Where::kRefused:
+      return "refused";
+    case Where::kKeys:
+      break;
   }
   std::string out = "keys";
   for (const auto& pin : plan.pins) {

@@ -11,8 +11,8 @@
 
 namespace howdah::sharding::sql::testing {
 
-// users (hash id), accounts and transactions (hash user_id; transactions partitioned), events (hash user_id, uuid),
-// profiles (hash handle, text), categories and currencies (reference), settings (local, shard 2),
+// users (hash id), accounts and transactions (hash user_id; transactions partitioned), events (hash user_id,
+// uuid), profiles (hash handle, text), categories and currencies (reference), settings (local, shard 2),
 // unruled (no rule), user_view, a sequence, pg_class, and some functions.
 schema::Catalog demo_catalog();
 Rules demo_rules(std::uint16_t shards);
@@ -31,8 +31,9 @@ struct AnalyzeOptions {
 };
 Analyzed analyzed(std::string_view sql, const AnalyzeOptions& options = {});
 
-// A plan as text, for tables of expectations: "any", "home", "all", "canonical", "proxy", "shard 2", "refused", or for
-// keys "keys " and the pins, each as its values: "5", "$1", "NULL", "[3]" (slot list), "a,b".
+// A plan as text, for tables of expectations: "any", "home", "all", "canonical", "proxy", "shard 2",
+// "refused", or for keys "keys " and the pins, each as its values: "5", "$1", "NULL", "[3]" (slot list),
+// "a,b".
 std::string where(std::string_view sql, const AnalyzeOptions& options = {});
 
 }  // namespace howdah::sharding::sql::testing
