@@ -267,9 +267,6 @@ Task<bool> Session::welcome(const Startup& startup) {
   worker_.scratch.clear();
   pgwire::append_authentication_ok(worker_.scratch);
   send(worker_.scratch);
-  worker_.scratch.clear();
-  pgwire::append_authentication_ok(worker_.scratch);
-  send(worker_.scratch);
   const auto config = worker_.config();
   const config::User& user = *config->user(startup.user);
   is_admin_ = startup.database == "howdah" || startup.database == "pgbouncer";

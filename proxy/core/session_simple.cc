@@ -341,6 +341,11 @@ Task<> Session::pump_copy_in(ServerConn& conn) {
   while ((conn.link.owed > 0 || relayed > 0) && !conn.lost() && !closing_) {
     if (relayed == 0 && (ended || !conn.link.copy_in) && (!synced || last == fe::kSync)) {
       conn.link.copy_in = false;  // what follows is not the COPY's, though the server has not answered yet
+      if (ext_ && ext_->active && !synced) {
+        std::string flush;  // the client waits for nothing before its Sync, but we do
+        pgwire::append_flush(flush);
+        conn.flush(flush);
+      }
       co_return;
     }
     if (conn.congested()) {
