@@ -24,6 +24,14 @@ Error lost_error(std::string why) {
   return make_error(ErrorCode::kServerLost, "server connection lost", "", std::move(why));
 }
 
+// What the server said when it ended the connection; shutdowns and terminations keep their SQLSTATE class.
+Error ended_by_server(Bytes body) {
+  pgwire::ErrorFields fields;
+  decode(body, fields);
+  if (fields.sqlstate == "57P01") return make_error(ErrorCode::kShuttingDown, std::string(fields.message));
+  return lost_error(std::string(fields.message));
+}
+
 }  // namespace
 
 ServerConn::ServerConn(Pool& pool, net::Reactor& reactor) : pool_(&pool), reactor_(&reactor), timer_(*this) {}
@@ -224,9 +232,7 @@ void ServerConn::process() {
         return pool_->on_connected(*this);
       }
     } else if (header.type == be::kErrorResponse) {
-      pgwire::ErrorFields fields;
-      decode(whole.substr(pgwire::kHeaderSize), fields);
-      return fail(lost_error(std::string(fields.message)));
+      return fail(ended_by_server(whole.substr(pgwire::kHeaderSize)));
     } else if (pipeline.classify(header.type) != Verdict::kAsync) {
       return fail(lost_error("the server sent a message that nobody asked for"));
     } else if (header.type == be::kParameterStatus) {
@@ -278,9 +284,7 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
     }
     case Verdict::kUnexpected:
       if (type == be::kErrorResponse) {
-        pgwire::ErrorFields fields;
-        decode(body, fields);
-        return fail(lost_error(std::string(fields.message)));
+        return fail(ended_by_server(body));
       }
       return fail(lost_error("the server sent a message out of order"));
   }
@@ -299,7 +303,7 @@ void ServerConn::take_error(Bytes body, Bytes whole) {
     link.error_forwarded = true;
   }
   link.error_body.assign(body.data(), body.size());
-  if (fatal) return fail(lost_error(std::string(fields.message)));
+  if (fatal) return fail(ended_by_server(body));
   pipeline.fail([&](const ServerEntry& entry, bool) {
     --link.owed;
     owner_->on_entry_done(*this, entry, false);
