@@ -151,6 +151,7 @@ void ServerConn::on_io(std::uint32_t events) {
   }
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     readable_ = true;
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
     if (!paused_) read_some();
   }
 }
@@ -173,7 +174,7 @@ void ServerConn::read_some() {
     process();
     if (lost()) return;
     // A short read emptied the socket: the next edge tells of more. TLS may hold decrypted bytes back.
-    if (got.count < room && !stream_.is_tls()) {
+    if (got.count < room && !stream_.is_tls() && !hung_up_) {
       readable_ = false;
       break;
     }

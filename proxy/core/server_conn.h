@@ -164,6 +164,7 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   std::unique_ptr<ServerLogin> login_;
   ReplyOwner* owner_ = nullptr;
   bool paused_ = false;
+  bool hung_up_ = false;         // the server sends no more: read on to the end of the stream
   bool readable_ = false;        // an edge said so and we have not read to its end
   bool owner_touched_ = false;   // replies were handed out in this batch
   std::uint32_t body_left_ = 0;  // of a message that is streamed on

@@ -88,6 +88,7 @@ void Session::on_io(std::uint32_t events) {
     client_readable_ = true;
   }
   if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) client_readable_ = true;
+  if ((events & EPOLLRDHUP) != 0) client_hung_up_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0 && (waiter_ || !task_.active())) run();
 }
 
@@ -109,7 +110,8 @@ bool Session::read_client() {
     case net::IoStatus::kOk:
       in_.commit(got.count);
       WorkerCounters::add(worker_.counters.bytes_from_clients, got.count);
-      if (got.count < room && !stream_.is_tls()) client_readable_ = false;
+      // A short read has emptied the socket, but not taken the end of the stream, for which no further edge comes.
+      if (got.count < room && !stream_.is_tls() && !client_hung_up_) client_readable_ = false;
       return true;
     case net::IoStatus::kWouldBlock:
       client_readable_ = false;
