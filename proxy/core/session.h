@@ -171,6 +171,9 @@ class Session final : public net::IoHandler,
   // --- session_plan.cc: from text to server
   Result<PlanPtr> plan_text(Bytes sql, std::span<const Oid> types);
   std::uint64_t scope();
+  bool standard_conforming_strings() const;
+  sharding::Values values_of(Bytes text, std::span<const sharding::sql::Slot> slots,
+                             std::span<const sharding::BoundParam> params) const;
   std::vector<std::string> search_path() const;
   ShardId shard_for(const sharding::Route& route, const Plan& plan) const;
   ServerId server_for(ShardId shard, const Plan& plan);

@@ -158,7 +158,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
                         i < statement->types.size() ? statement->types[i] : 0});
       ++i;
     }
-    const sharding::Values values{statement->text, statement->slots, params};
+    const sharding::Values values = values_of(statement->text, statement->slots, params);
     auto found = sharding::route(*what, values, *pools_->database->snapshot().map);
     if (!found) {
       co_await fail_group(found.error());

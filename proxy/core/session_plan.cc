@@ -82,12 +82,22 @@ std::uint64_t Session::scope() {
   return scope_;
 }
 
+bool Session::standard_conforming_strings() const {
+  const auto* entry = settings_->find("standard_conforming_strings");
+  return entry == nullptr || (entry->value != "off" && entry->value != "false" && entry->value != "0" && entry->value != "no");
+}
+
+sharding::Values Session::values_of(Bytes text, std::span<const sql::Slot> slots,
+                                    std::span<const sharding::BoundParam> params) const {
+  sharding::Values values{text, slots, params};
+  values.standard_conforming_strings = standard_conforming_strings();
+  return values;  // with several shards the client's encoding is UTF-8: see keeps_routes()
+}
+
 Result<Session::PlanPtr> Session::plan_text(Bytes text, std::span<const Oid> types) {
   const std::uint64_t in_scope = scope();
   sql::LexerOptions lexer;
-  if (const auto* entry = settings_->find("standard_conforming_strings")) {
-    lexer.standard_conforming_strings = entry->value != "off" && entry->value != "false" && entry->value != "0";
-  }
+  lexer.standard_conforming_strings = standard_conforming_strings();
   sql::tokenize(text, lexer, worker_.tokens);
   if (const PlanPtr* known = worker_.plans.find(text, worker_.tokens, types, in_scope)) {
     WorkerCounters::add(worker_.counters.plan_hits);

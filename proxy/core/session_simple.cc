@@ -84,7 +84,7 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
     co_await run_single(kept, query.sql, whole);
   } else {
     std::vector<Result<sharding::Route>> routes;
-    const sharding::Values values{query.sql, worker_.tokens.slots, {}};
+    const sharding::Values values = values_of(query.sql, worker_.tokens.slots, {});
     const auto& map = *pools_->database->snapshot().map;
     for (const auto& statement : kept->statements) routes.push_back(sharding::route(statement, values, map));
     co_await run_string(kept, std::move(routes), std::string(query.sql));
@@ -106,7 +106,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     fail_statement(failed_transaction());
     co_return;
   }
-  const sharding::Values values{text, worker_.tokens.slots, {}};
+  const sharding::Values values = values_of(text, worker_.tokens.slots, {});
   const auto route = sharding::route(statement, values, *pools_->database->snapshot().map);
   if (!route) {
     fail_statement(route.error());
