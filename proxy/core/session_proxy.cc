@@ -28,10 +28,13 @@ bool starts_with_word(std::string_view text, std::string_view word) {
 // Whether the proxy reads keys as the servers do under this setting.
 bool Session::keeps_routes(const std::string& name, const std::string& value) {
   if (name == "transform_null_equals" || name == "array_nulls") return false;
-  if (name != "client_encoding") return true;
+  if (name != "client_encoding" && name != "standard_conforming_strings") return true;
   std::string plain;
   for (const char c : value) {
     if (std::isalnum(static_cast<unsigned char>(c))) plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  if (name == "standard_conforming_strings") {
+    return plain.empty() || plain == "on" || plain == "true" || plain == "yes" || plain == "1";
   }
   // Without conversion the server takes the bytes as they are, and so does the proxy.
   return plain.empty() || plain == "utf8" || plain == "unicode" || plain == "sqlascii";
