@@ -78,13 +78,14 @@ Result<void> Proxy::start() {
                         "both must be PEM files, and belong together");
     }
   }
+  control_ = std::make_unique<control::Control>(config_);
+  if (auto ready = control_->start(); !ready) return ready;
+  // Last: whoever reaches the port is served.
   auto fd = net::listen_tcp(config_->listen.address, config_->listen.port, config_->listen.backlog);
   if (!fd) return fd.error();
   listen_fd_ = *fd;
   port_ = net::local_port(listen_fd_);
   reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  control_ = std::make_unique<control::Control>(config_);
-  if (auto ready = control_->start(); !ready) return ready;
   std::size_t workers = config_->workers;
   if (workers == 0) workers = std::max(1u, std::thread::hardware_concurrency());
   workers = std::min(workers, kMaxWorkers);
