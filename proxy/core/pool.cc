@@ -210,6 +210,7 @@ std::shared_ptr<ServerConn> Pool::take(ServerConn& conn) {
 
 // Out of the pool and closed; destroyed once no call of its own is on the stack.
 void Pool::forget(ServerConn& conn) {
+  conn.retire();
   worker_.bury(take(conn));
   budget_->used.fetch_sub(1);
   if (!waiters_.empty()) retry();

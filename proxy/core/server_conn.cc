@@ -136,6 +136,19 @@ void ServerConn::fail(Error reason) {
   }
 }
 
+void ServerConn::retire() {
+  if (state_ == State::kLost) return;
+  state_ = State::kLost;
+  owner_ = nullptr;
+  timer_.cancel();
+  if (stream_.is_open()) {
+    reactor_->remove(stream_.fd(), *this);
+    stream_.close();
+  }
+  pipeline.clear();
+  out_.release();
+}
+
 void ServerConn::on_io(std::uint32_t events) {
   if (state_ == State::kConnecting && login_->connecting()) {
     if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;

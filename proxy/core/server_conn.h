@@ -107,6 +107,9 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   void unlink();
   // Breaks the connection on purpose.
   void fail(Error reason);
+  // Closes it without a word to anybody: its pool has given it up, and events that are already on their way must not
+  // give it up again.
+  void retire();
 
   void on_io(std::uint32_t events) override;
   void on_timer() override;

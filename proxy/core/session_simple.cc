@@ -354,7 +354,7 @@ Task<> Session::pump_copy_in(ServerConn& conn) {
     }
     if (relayed > 0) {
       if (in_.empty() && !read_client()) {
-        co_await suspend();
+        if (!closing_) co_await suspend();
         continue;
       }
       const std::size_t part = std::min(relayed, in_.size());
@@ -370,7 +370,7 @@ Task<> Session::pump_copy_in(ServerConn& conn) {
       co_return;
     }
     if (status == pgwire::FrameStatus::kNeedMore) {
-      if (!read_client()) co_await suspend();
+      if (!read_client() && !closing_) co_await suspend();
       continue;
     }
     switch (header.type) {
