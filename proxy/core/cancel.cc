@@ -21,7 +21,7 @@ CancelRequest::CancelRequest(Worker& worker, std::shared_ptr<ServerConn> target)
 
 CancelRequest::~CancelRequest() {
   if (stream_.is_open()) worker_.reactor().remove(stream_.fd(), *this);
-  --target_->cancels_in_flight;
+  if (--target_->cancels_in_flight == 0) target_->pool().on_cancels_done(*target_);
 }
 
 bool CancelRequest::start() {

@@ -14,17 +14,20 @@ constexpr Bytes kReset =
 
 }  // namespace
 
-void ConnectionReset::begin(ServerConn& conn) {
+void ConnectionReset::begin(ServerConn& conn, Depth depth) {
   conn.link_to(*this);
   std::string message;
-  pgwire::append_query(message, kReset);
-  conn.owe({.kind = pgwire::OwedKind::kQuery, .forward = false, .forward_error = false, .owner = this});
+  pgwire::append_query(message, depth == Depth::kFull ? kReset : Bytes());
+  conn.owe({.kind = pgwire::OwedKind::kQuery, .forward = false, .forward_error = false,
+            .effect = static_cast<std::uint16_t>(depth), .owner = this});
   conn.flush(message);
 }
 
-void ConnectionReset::on_ready(ServerConn& from, const ServerEntry&) {
-  const bool ok = !from.link.error;
-  from.settings = Settings::none();
+void ConnectionReset::on_ready(ServerConn& from, const ServerEntry& entry) {
+  const bool full = entry.effect == static_cast<std::uint16_t>(Depth::kFull);
+  // An empty round trip may end in the very cancel that it is there to catch.
+  const bool ok = !from.link.error || !full;
+  if (full) from.settings = Settings::none();
   from.pool().on_reset(from, ok);
 }
 

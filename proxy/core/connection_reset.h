@@ -9,8 +9,9 @@ namespace howdah::proxy {
 // One per pool; stateless, so that any number of its connections can be under way.
 class ConnectionReset final : public ReplyOwner {
  public:
-  // REQUIRES: the connection is clean and linked to nobody. Its pool hears of the end (Pool::on_reset).
-  void begin(ServerConn& conn);
+  // kEmpty only asks for an answer. REQUIRES: the connection is clean and linked to nobody. Its pool hears of the end (Pool::on_reset).
+  enum class Depth : std::uint8_t { kEmpty, kFull };
+  void begin(ServerConn& conn, Depth depth);
 
   void on_reply(ServerConn&, Bytes) override {}
   void on_fabricated(ServerConn&, char) override {}

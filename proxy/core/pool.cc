@@ -90,8 +90,21 @@ void Pool::release(ServerConn& conn) {
     return forget(conn);
   }
   conn.last_used = now;
-  if (unclean) return reset_.begin(conn);
+  conn.reset_needed = unclean;
+  if (conn.cancels_in_flight > 0) {
+    // A cancel on its way would hit the next client: the connection waits for its end (see on_cancels_done).
+    conn.awaits_cancel = true;
+    return;
+  }
+  if (unclean) return reset_.begin(conn, ConnectionReset::Depth::kFull);
   make_available(conn);
+}
+
+void Pool::on_cancels_done(ServerConn& conn) {
+  if (!conn.awaits_cancel || conn.lost()) return;
+  conn.awaits_cancel = false;
+  // One empty round trip takes up a signal that was sent but not yet delivered.
+  reset_.begin(conn, conn.reset_needed ? ConnectionReset::Depth::kFull : ConnectionReset::Depth::kEmpty);
 }
 
 void Pool::on_reset(ServerConn& conn, bool ok) {
@@ -121,16 +134,8 @@ bool Pool::feed_hungriest(ServerConn& conn) {
     }
   }
   if (hungriest == worker_.index()) return false;
-  std::shared_ptr<ServerConn> moved = take(conn);
-  moved->detach();
-  worker_.post_to(hungriest, [budget = budget_, hungriest, moved] {
-    Pool* pool = budget->pools[hungriest].load();
-    if (pool != nullptr) {
-      pool->adopt(moved);
-    } else {
-      budget->used.fetch_sub(1);
-    }
-  });
+  // Not at once: the connection's own calls may be on the stack, and must end before another thread has it.
+  if (auto moved = take(conn)) worker_.hand_over(hungriest, std::move(moved), budget_);
   return true;
 }
 
@@ -202,6 +207,7 @@ void Pool::on_lost(ServerConn& conn, ServerConn::State before) {
 
 std::shared_ptr<ServerConn> Pool::take(ServerConn& conn) {
   auto at = std::find_if(conns_.begin(), conns_.end(), [&](const auto& owned) { return owned.get() == &conn; });
+  if (at == conns_.end()) return nullptr;
   std::shared_ptr<ServerConn> taken = std::move(*at);
   *at = std::move(conns_.back());
   conns_.pop_back();
@@ -211,7 +217,9 @@ std::shared_ptr<ServerConn> Pool::take(ServerConn& conn) {
 // Out of the pool and closed; destroyed once no call of its own is on the stack.
 void Pool::forget(ServerConn& conn) {
   conn.retire();
-  worker_.bury(take(conn));
+  auto taken = take(conn);
+  if (taken == nullptr) return;
+  worker_.bury(std::move(taken));
   budget_->used.fetch_sub(1);
   if (!waiters_.empty()) retry();
   if (budget_->hungry.load(std::memory_order_relaxed) == 0) return;

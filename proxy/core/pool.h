@@ -96,6 +96,8 @@ class Pool {
   void on_lost(ServerConn& conn, ServerConn::State before);
   // From ConnectionReset: as new, or beyond repair.
   void on_reset(ServerConn& conn, bool ok);
+  // From CancelRequest: the last one for this connection is over.
+  void on_cancels_done(ServerConn& conn);
 
   // On this worker's thread: another worker's clients wait, or room came into the budget.
   void feed_others();

@@ -136,6 +136,18 @@ std::shared_ptr<Budget> Proxy::budget(const std::string& database, const std::st
   return budget;
 }
 
+std::shared_ptr<const Proxy::Welcome> Proxy::welcome(const std::string& key) const {
+  std::lock_guard lock(mutex_);
+  const auto found = welcomes_.find(key);
+  return found == welcomes_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const Proxy::Welcome> Proxy::keep_welcome(const std::string& key, Welcome welcome) {
+  std::lock_guard lock(mutex_);
+  if (welcomes_.size() > 10'000) welcomes_.clear();
+  return welcomes_[key] = std::make_shared<const Welcome>(std::move(welcome));
+}
+
 void Proxy::on_each_worker(const std::function<void(Worker&)>& call) {
   std::mutex mutex;
   std::condition_variable changed;
@@ -171,6 +183,7 @@ std::vector<std::string> Proxy::reload() {
   {
     std::lock_guard lock(mutex_);
     config_ = loaded.config;
+    welcomes_.clear();
   }
   on_each_worker([next = loaded.config](Worker& worker) { worker.apply_config(next); });
   spdlog::info("configuration reloaded path={}", running->path);

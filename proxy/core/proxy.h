@@ -42,6 +42,13 @@ class Proxy final : private net::IoHandler {
   // Before start(), from main; null: no console.
   void set_admin(AdminHook* admin) { admin_ = admin; }
   AdminHook* admin() const { return admin_; }
+  // What servers told about (database, user, login settings): ParameterStatus values, and the search path.
+  struct Welcome {
+    std::vector<std::pair<std::string, std::string>> params;
+    std::string search_path;
+  };
+  std::shared_ptr<const Welcome> welcome(const std::string& key) const;
+  std::shared_ptr<const Welcome> keep_welcome(const std::string& key, Welcome welcome);
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
   std::atomic<std::int64_t>& clients() { return clients_; }
   SSL_CTX* tls() const { return tls_.get(); }  // null: TLS is off
@@ -61,6 +68,7 @@ class Proxy final : private net::IoHandler {
   std::unique_ptr<control::Control> control_;
   AdminHook* admin_ = nullptr;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::map<std::string, std::shared_ptr<const Welcome>> welcomes_;  // guarded by mutex_
   std::map<std::string, std::shared_ptr<Budget>> budgets_;  // guarded by mutex_
   std::atomic<std::int64_t> clients_{0};
   std::atomic<bool> draining_{false};

@@ -217,6 +217,7 @@ class Session final : public net::IoHandler,
   Task<bool> two_phase(std::vector<ServerConn*> writers);
   Task<> rollback_links();
   void end_transaction(bool committed);
+  Task<bool> relay(ServerConn& conn, std::string_view sql);
   Task<bool> on_links(std::span<ServerConn* const> conns, std::string_view sql, bool statuses = false);
   Task<bool> rollback_one();
   Task<> abort_prepared(std::vector<ServerConn*> participants, std::function<std::string(const ServerConn&)> gid,

@@ -31,6 +31,18 @@ std::string lower(Bytes text) {
   return out;
 }
 
+// The value that a server would report for a startup parameter that every server takes; nothing where only a server can
+// tell. Parameters that are taken but not reported give any value.
+std::optional<std::string> shown_as(const std::string& name, const std::string& value) {
+  if (name == "application_name") {
+    const bool plain = std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; });
+    if (plain && value.size() <= kNameLength) return value;
+  }
+  if (name == "client_encoding" && (lower(value) == "utf8" || lower(value) == "utf-8")) return "UTF8";
+  if (name == "extra_float_digits" && value.size() == 1 && value[0] >= '0' && value[0] <= '3') return value;
+  return std::nullopt;
+}
+
 template <std::size_t Size>
 std::string random_bytes() {
   std::string out(Size, '\0');
@@ -312,6 +324,8 @@ Task<bool> Session::welcome(const Startup& startup) {
       for (auto& view : views_) view.mark = now;
     }
     std::string key = startup.database + '\0' + startup.user;
+    std::vector<std::pair<std::string, std::string>> overlay;
+    SettingsPtr judged = Settings::none();  // those that a server has to see first
     for (const auto& [name, value] : startup.settings) {
       if (pools_->database->sharded() && !keeps_routes(lower(name), value)) {
         fatal(make_error(ErrorCode::kUnsupported, lower(name) + " \"" + value + "\" is not supported with several shards", "use UTF8"));
@@ -319,11 +333,17 @@ Task<bool> Session::welcome(const Startup& startup) {
       }
       const std::string statement = startup_statement(name, value);
       base_settings_ = base_settings_->with(lower(name), statement, value);
-      key.append(1, '\0').append(statement);
+      if (const auto shown = shown_as(lower(name), value)) {
+        overlay.emplace_back(name, *shown);
+      } else {
+        key.append(1, '\0').append(statement);
+        judged = judged->with(lower(name), statement, value);
+      }
     }
     settings_ = base_settings_ = worker_.intern_settings(base_settings_);
-    auto known = worker_.welcomes.find(key);
-    if (known == worker_.welcomes.end()) {
+    // Only settings that no server has judged yet need one at login.
+    auto known = worker_.proxy().welcome(key);
+    if (known == nullptr) {
       Plan plan;
       plan.where = sharding::sql::Where::kHome;
       plan.writes = false;
@@ -335,7 +355,7 @@ Task<bool> Session::welcome(const Startup& startup) {
         }
         co_return false;
       }
-      const std::string statements = settings_->transition_from(*conn->settings);
+      const std::string statements = judged->transition_from(*conn->settings);
       if (!statements.empty() && !co_await own_query(*conn, statements, false)) {
         if (!closing_) {
           pgwire::ErrorFields fields;
@@ -353,17 +373,15 @@ Task<bool> Session::welcome(const Startup& startup) {
         release(*conn);
         co_return false;
       }
-      conn->settings = settings_;
-      pools_->default_search_path = conn->default_search_path;
-      std::string messages;
-      std::vector<std::pair<std::string, std::string>> reported(conn->params.begin(), conn->params.end());
-      std::sort(reported.begin(), reported.end(),  // PostgreSQL's order
-                [](const auto& a, const auto& b) { return lower(a.first) < lower(b.first); });
-      for (const auto& [name, value] : reported) pgwire::append_parameter_status(messages, name, value);
-      known = worker_.welcomes.emplace(std::move(key), std::move(messages)).first;
+      conn->settings = judged;
+      known = worker_.proxy().keep_welcome(key, {{conn->params.begin(), conn->params.end()}, conn->default_search_path});
       release(*conn);
     }
-    statuses = known->second;
+    pools_->default_search_path = known->search_path;
+    for (const auto& [name, value] : known->params) {
+      const auto own = std::find_if(overlay.begin(), overlay.end(), [&](const auto& entry) { return lower(entry.first) == lower(name); });
+      pgwire::append_parameter_status(statuses, name, own == overlay.end() ? value : own->second);
+    }
   }
   worker_.scratch = statuses;
   char secret[4];

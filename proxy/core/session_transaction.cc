@@ -199,6 +199,13 @@ void Session::end_transaction(bool committed) {
   if (ext_) drop_portals();
 }
 
+// A statement of the proxy's wording, answered to the client by the server.
+Task<bool> Session::relay(ServerConn& conn, std::string_view statement) {
+  std::string message;
+  pgwire::append_query(message, statement);
+  co_return co_await run_query(conn, message, false);
+}
+
 Task<bool> Session::savepoint(const Plan& plan) {
   const auto name_of = [](Verb verb) {
     return verb == Verb::kSavepoint ? "SAVEPOINT" : verb == Verb::kRelease ? "RELEASE SAVEPOINT" : "ROLLBACK TO SAVEPOINT";
@@ -223,8 +230,11 @@ Task<bool> Session::savepoint(const Plan& plan) {
   }
   const std::string quoted = quote_identifier(plan.name);
   const std::string statement = std::string(name_of(plan.verb)) + " " + quoted;
-  if (!co_await on_links(joined, statement, joined.size() == 1)) {
+  // On one server its own answer is the client's: settings that come back are reported behind it.
+  const bool relayed = plan.verb == Verb::kRollbackTo && joined.size() == 1;
+  if (!(relayed ? co_await relay(*joined[0], statement) : co_await on_links(joined, statement, joined.size() == 1))) {
     if (closing_) co_return false;
+    if (relayed && joined[0]->link.error_forwarded) co_return false;
     for (ServerConn* conn : joined) {
       if (conn->lost()) co_return fail_statement(conn->lost_reason());
     }
@@ -248,6 +258,7 @@ Task<bool> Session::savepoint(const Plan& plan) {
       tx_.failed = false;
     }
   }
+  if (relayed) co_return true;
   worker_.scratch.clear();
   pgwire::append_command_complete(worker_.scratch, plan.verb == Verb::kSavepoint ? "SAVEPOINT"
                                                    : plan.verb == Verb::kRelease ? "RELEASE"

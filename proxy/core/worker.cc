@@ -99,6 +99,28 @@ void Worker::run() {
     remove_session(*session);
     delete session;
   }
+  std::vector<HandOver> hand_overs;
+  hand_overs.swap(hand_overs_);
+  for (auto& [worker, conn, budget] : hand_overs) {
+    if (conn->lost()) {
+      budget->used.fetch_sub(1);
+      continue;
+    }
+    conn->detach();
+    post_to(worker, [budget = std::move(budget), worker = worker, conn = std::move(conn)] {
+      Pool* pool = budget->pools[worker].load();
+      if (pool != nullptr) {
+        pool->adopt(conn);
+      } else {
+        budget->used.fetch_sub(1);
+      }
+    });
+  }
+}
+
+void Worker::hand_over(std::size_t worker, std::shared_ptr<ServerConn> conn, std::shared_ptr<Budget> budget) {
+  hand_overs_.push_back({worker, std::move(conn), std::move(budget)});
+  reactor_.enqueue(*this);
 }
 
 void Worker::bury(std::shared_ptr<ServerConn> conn) {

@@ -88,6 +88,8 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   void bury(std::shared_ptr<ServerConn> conn);
   void bury(Session& session);
   void retry_later(Pool& pool);
+  // To another worker's pool of the same budget, once the current handler has returned.
+  void hand_over(std::size_t worker, std::shared_ptr<ServerConn> conn, std::shared_ptr<Budget> budget);
   // To the worker whose client has this key.
   void route_cancel(std::int32_t pid, const std::string& key);
   // The user's SCRAM verifier, made once per password; a mock one for unknown users, so that they look alike.
@@ -104,7 +106,6 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   WorkerCounters counters;
   std::vector<sharding::BoundParam> params;  // of the Bind at hand: not kept across a wait
   std::string scratch;                // for encoding small messages: not kept across a wait
-  std::unordered_map<std::string, std::string> welcomes;  // ParameterStatus messages by login settings
 
  private:
   void on_timer() override;
@@ -124,6 +125,12 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   std::unordered_map<std::int32_t, Session*> by_pid_;  // those logged in
   std::vector<std::shared_ptr<ServerConn>> dead_conns_;
   std::vector<Session*> dead_sessions_;
+  struct HandOver {
+    std::size_t worker;
+    std::shared_ptr<ServerConn> conn;
+    std::shared_ptr<Budget> budget;
+  };
+  std::vector<HandOver> hand_overs_;
   std::unordered_map<std::string, std::uint64_t> scopes_;
   std::uint64_t next_scope_ = 1;
   std::uint64_t server_ids_ = 0;
