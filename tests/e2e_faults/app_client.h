@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/support/pg_conn.h"
@@ -47,8 +48,8 @@ class AppClient {
   Books::Promise statement(const std::string& sql);
   // The last error, for messages.
   const testing::Answer& last() const { return last_; }
-  // How often ROLLBACK did not bring a living connection back to use.
-  int unusable() const { return unusable_; }
+  // How often, since the last call, ROLLBACK did not bring a living connection back to use.
+  int take_unusable() { return std::exchange(unusable_, 0); }
 
  private:
   bool connected();

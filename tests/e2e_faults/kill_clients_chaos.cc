@@ -1,0 +1,75 @@
+// Clients vanish in the middle of anything: the servers are free of them soon, and nobody else notices.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/e2e_faults/kill_fixture.h"
+#include "tests/support/wait.h"
+
+namespace howdah::faults {
+namespace {
+
+using testing::PgConn;
+
+// The process is gone without a word: the kernel closes its socket.
+void vanish(PgConn client) {
+  shutdown(PQsocket(client.raw()), SHUT_RDWR);
+}
+
+// No backend with this text is left on the shard, in whatever state but idle.
+bool freed(World& world, int shard, const std::string& text) {
+  return testing::wait_until([&] {
+    return world.cluster().primary(shard).superuser().scalar(
+               "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND state <> 'idle'"
+               " AND usename = 'app' AND strpos(query, '" +
+               text + "') > 0") == "0";
+  });
+}
+
+class KillClients : public KillTest {
+ protected:
+  void TearDown() override {
+    EXPECT_EQ(writer_errors(), std::set<std::string>());
+    EXPECT_EQ(reader_errors(), std::set<std::string>());
+    KillTest::TearDown();
+  }
+};
+
+TEST_F(KillClients, InATransaction) {
+  for (int i = 0; i < 10; ++i) {
+    PgConn client = world().proxy().connect();
+    client.must("BEGIN");
+    client.must(insert(i % 2, 2000000 + i));
+    vanish(std::move(client));
+  }
+  EXPECT_TRUE(freed(world(), 0, "20000") && freed(world(), 1, "20000"));
+  EXPECT_EQ(world().sum("SELECT count(*) FROM marks WHERE number >= 2000000"), 0);
+}
+
+TEST_F(KillClients, InATransactionOverTwoShards) {
+  for (int i = 0; i < 5; ++i) {
+    PgConn client = world().proxy().connect();
+    client.must("BEGIN");
+    client.must(insert(0, 2000020 + i));
+    client.must(insert(1, 2000020 + i));
+    vanish(std::move(client));
+  }
+  EXPECT_TRUE(freed(world(), 0, "20000") && freed(world(), 1, "20000"));
+  EXPECT_EQ(world().sum("SELECT count(*) FROM marks WHERE number >= 2000000"), 0);
+}
+
+TEST_F(KillClients, AllAtOnceLeaveNothingOpen) {
+  std::vector<PgConn> clients;
+  for (int i = 0; i < 15; ++i) {
+    PgConn client = world().proxy().connect();
+    client.must("BEGIN");
+    client.must(insert(i % 2, 2000040 + i));
+    clients.push_back(std::move(client));
+  }
+  for (auto& client : clients) vanish(std::move(client));
+  clients.clear();
+  EXPECT_TRUE(freed(world(), 0, "20000") && freed(world(), 1, "20000"));
+  EXPECT_EQ(world().sum("SELECT count(*) FROM marks WHERE number >= 2000000"), 0);
+}
+
+}  // namespace
+}  // namespace howdah::faults
