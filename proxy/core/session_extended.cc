@@ -27,6 +27,14 @@ Error malformed(Bytes body, int strings, std::size_t more = 0) {
                     body.size() < more ? "insufficient data left in message" : "invalid message format");
 }
 
+// As malformed(), for a kind and a name: the kind is looked at last.
+Error malformed_target(Bytes body, const char* message) {
+  const Bytes name = body.substr(std::min<std::size_t>(1, body.size()));
+  if (name.find('\0') + 1 != name.size() || name.empty()) return malformed(name, 1);
+  return make_error(ErrorCode::kProtocolViolation, std::string("invalid ") + message + " message subtype " +
+                                                       std::to_string(static_cast<unsigned char>(body[0])));
+}
+
 Error no_statement(Bytes name) {
   return make_error(ErrorCode::kUnknownStatement,
                     name.empty() ? std::string("unnamed prepared statement does not exist")
@@ -51,7 +59,7 @@ Task<> Session::on_parse(Bytes body) {
   if (e.failed) co_return;
   pgwire::ParseMessage parse;
   if (!decode(body, parse)) {
-    co_await fail_group(malformed(body, 2));
+    co_await fail_group(malformed(body, 2, 2));
     co_return;
   }
   const std::string name(parse.name);
@@ -99,7 +107,7 @@ Task<> Session::on_bind(Bytes body) {
   if (e.failed) co_return;
   pgwire::BindMessage bind;
   if (!decode(body, bind)) {
-    co_await fail_group(malformed(body, 2));
+    co_await fail_group(malformed(body, 2, 2));
     co_return;
   }
   const StatementPtr statement = find_statement(bind.statement);
@@ -214,7 +222,7 @@ Task<> Session::on_describe(Bytes body) {
   if (e.failed) co_return;
   pgwire::DescribeMessage describe;
   if (!decode(body, describe)) {
-    co_await fail_group(malformed(body.substr(std::min<std::size_t>(1, body.size())), 1));
+    co_await fail_group(malformed_target(body, "DESCRIBE"));
     co_return;
   }
   if (describe.kind == 'S') {
@@ -224,11 +232,6 @@ Task<> Session::on_describe(Bytes body) {
     } else {
       co_await describe_statement(statement);
     }
-    co_return;
-  }
-  if (describe.kind != 'P') {
-    co_await fail_group(make_error(ErrorCode::kProtocolViolation, "invalid DESCRIBE message subtype " +
-                                                                      std::to_string(static_cast<unsigned char>(describe.kind))));
     co_return;
   }
   Portal* portal = find_portal(describe.name);
@@ -345,12 +348,7 @@ Task<> Session::on_close_message(Bytes body) {
   if (e.failed) co_return;
   pgwire::CloseMessage close_message;
   if (!decode(body, close_message)) {
-    co_await fail_group(malformed(body.substr(std::min<std::size_t>(1, body.size())), 1));
-    co_return;
-  }
-  if (close_message.kind != 'S' && close_message.kind != 'P') {
-    co_await fail_group(make_error(ErrorCode::kProtocolViolation, "invalid CLOSE message subtype " +
-                                                                      std::to_string(static_cast<unsigned char>(close_message.kind))));
+    co_await fail_group(malformed_target(body, "CLOSE"));
     co_return;
   }
   if (close_message.kind == 'S') {

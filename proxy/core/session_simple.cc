@@ -103,6 +103,11 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     co_return;
   }
   if (client_status() == pgwire::TxStatus::kFailed) {
+    // A server that failed, too, refuses it in its own words: bad syntax comes before the failed transaction.
+    if (links_.size() == 1 && !links_[0]->lost() && links_[0]->tx_status == pgwire::TxStatus::kFailed) {
+      co_await run_query(*links_[0], whole, false);
+      if (closing_ || !links_[0]->lost()) co_return;
+    }
     fail_statement(failed_transaction());
     co_return;
   }
