@@ -85,7 +85,9 @@ void Pool::release(ServerConn& conn) {
   const auto now = worker_.reactor().now();
   counters.busy_us += elapsed_us(conn.linked_since, now);
   const bool old = target_.lifetime.count() > 0 && now - conn.created > target_.lifetime;
-  if (!conn.clean() || old || worker_.draining()) {
+  // A reload may have made the pool smaller.
+  const bool too_many = budget_->used.load(std::memory_order_relaxed) > budget_->limit.load(std::memory_order_relaxed);
+  if (!conn.clean() || old || too_many || worker_.draining()) {
     if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);
     return forget(conn);
   }
@@ -236,7 +238,8 @@ void Pool::sweep(SteadyTime now, bool everything) {
   for (ServerConn* conn : idle_) {
     const bool idle_long = target_.idle_timeout.count() > 0 && now - conn->last_used > target_.idle_timeout;
     const bool lived_long = target_.lifetime.count() > 0 && now - conn->created > target_.lifetime;
-    if (everything || idle_long || lived_long) old.push_back(conn);
+    const bool too_many = budget_->used.load() > budget_->limit.load() + old.size();
+    if (everything || idle_long || lived_long || too_many) old.push_back(conn);
   }
   for (ServerConn* conn : old) {
     std::erase(idle_, conn);

@@ -195,6 +195,7 @@ class Session final : public net::IoHandler,
   Task<bool> run_range(PlanPtr plan, std::size_t first, std::size_t last, const std::vector<Result<sharding::Route>>& routes,
                        const std::string& sql);
   Task<> run_single(const PlanPtr& plan, Bytes sql, Bytes whole);
+  Task<> try_setting(const Plan& statement, Bytes text);
   Task<bool> run_query(ServerConn& conn, Bytes message, bool forward_ready);
   Task<bool> wait_owed(ServerConn& conn);
   Task<bool> own_query(ServerConn& conn, std::string_view sql, bool tell);

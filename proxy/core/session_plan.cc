@@ -187,7 +187,13 @@ Task<ServerConn*> Session::acquire(Pool& pool, bool tell) {
   const SteadyTime since = worker_.reactor().now();
   const auto limit = worker_.config()->pool.wait_timeout;
   if (limit.count() > 0) timer_.arm(worker_.reactor(), since + limit);
-  while (granted_ == nullptr && !pool_error_ && !cancel_ && !timed_out_ && !closing_) co_await suspend();
+  while (granted_ == nullptr && !pool_error_ && !cancel_ && !timed_out_ && !closing_) {
+    if (client_hung_up_ && !committing_) {
+      close();  // nobody is left to wait for the answer
+      break;
+    }
+    co_await suspend();
+  }
   timer_.cancel();
   pool.counters.wait_us += static_cast<std::uint64_t>(
       std::chrono::duration_cast<microseconds>(worker_.reactor().now() - since).count());

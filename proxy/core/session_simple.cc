@@ -121,6 +121,10 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     co_await run_everywhere(plan, 0, text, nullptr);
     co_return;
   }
+  if (statement.verb == Verb::kSet && tx_.explicit_block() && links_.empty() && pools_->database->sharded()) {
+    co_await try_setting(statement, text);
+    co_return;
+  }
   const ShardId shard = shard_for(*route, statement);
   route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
   for (int attempt = 0;; ++attempt) {
@@ -295,6 +299,42 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     }
   }
   co_return !statement_failed_;
+}
+
+// SET in a transaction that no shard has joined: tried on a server and taken back there, then kept for those that join.
+// Were the server kept, the transaction would hold a connection that it may never need.
+Task<> Session::try_setting(const Plan& statement, Bytes text) {
+  Plan anywhere;
+  anywhere.where = Where::kHome;
+  anywhere.writes = false;
+  const ShardId home = shard_for({sharding::Route::Kind::kHome, ShardId(0)}, anywhere);
+  ServerConn* conn = co_await acquire(pools_->pool(pools_->primaries[home.value()]));
+  if (conn == nullptr) co_return;
+  bool ok = conn->settings->same(*settings_) || co_await bring_settings(*conn);
+  if (ok) {
+    begin_on(*conn);
+    std::string message;
+    pgwire::append_query(message, text.substr(statement.begin, statement.end - statement.begin));
+    ok = co_await run_query(*conn, message, false);
+    if (!closing_ && conn->lost() && !conn->link.error_forwarded) send_lost(*conn);
+    if (!conn->lost() && !closing_) co_await own_query(*conn, "ROLLBACK", false);
+  }
+  if (closing_) co_return;
+  conn->link.in_transaction = false;
+  if (!conn->lost() && conn->tx_status != pgwire::TxStatus::kIdle) {
+    conn->fail(make_error(ErrorCode::kServerLost, "a transaction could not be rolled back"));
+  }
+  release(*conn);
+  if (!ok) {
+    tx_.failed = true;
+    co_return;
+  }
+  const Bytes command = text.substr(statement.begin, statement.end - statement.begin);
+  if (statement.set.local) {
+    tx_.replay.push_back({false, std::string(command), nullptr});
+  } else {
+    settings_ = apply(settings_, base_settings_, statement.set, command);
+  }
 }
 
 Task<bool> Session::run_query(ServerConn& conn, Bytes message, bool forward_ready) {
