@@ -101,6 +101,16 @@ TEST_F(Waiting, LogsClientsInWhileThePoolIsSpent) {
   EXPECT_EQ(client.query("SELECT 1").text(), "1");
 }
 
+TEST_F(Waiting, LogsClientsInWithSettingsNeverSeenBefore) {
+  start(kPatient);
+  PgConn holder = blocker();
+  PgConn client(howdah_->url() + "?connect_timeout=5&application_name=unseen");
+  ASSERT_TRUE(client.ok()) << client.error();
+  EXPECT_STREQ(PQparameterStatus(client.raw(), "application_name"), "unseen");
+  holder.must("COMMIT");
+  EXPECT_EQ(client.query("SELECT current_setting('application_name')").text(), "unseen");
+}
+
 TEST_F(Waiting, ServesFirstComeFirst) {
   start(kPatient);
   PgConn holder = blocker();
@@ -146,6 +156,37 @@ TEST_F(Waiting, GoesOnWhenARunningStatementIsCanceled) {
   EXPECT_EQ(canceled.sqlstate, "57014") << canceled.message;
   EXPECT_EQ(answer(neighbour).text(), "slept") << "nobody else is hit";
   EXPECT_EQ(running.query("SELECT 1").text(), "1") << "the session goes on";
+}
+
+TEST_F(Waiting, IsNotHitByTheCancelOfTheOneBefore) {
+  start(kPatient);
+  PgConn superuser = cluster_->primary().superuser();
+  PgConn running = howdah_->connect(), next = howdah_->connect();
+  for (int round = 0; round < 20; ++round) {
+    const std::string mark = "/* round " + std::to_string(round) + " */";
+    send(running, "SELECT pg_sleep(30) " + mark);
+    await_running(superuser, mark);
+    send(next, "SELECT 'slept' FROM pg_sleep(0.02)");
+    console_->await_waiting(1);
+    cancel(running);
+    ASSERT_EQ(answer(running).sqlstate, "57014");
+    const auto undisturbed = answer(next);
+    ASSERT_EQ(undisturbed.text(), "slept") << undisturbed.message;
+  }
+}
+
+TEST_F(Waiting, IsNotHitByACancelThatComesTooLate) {
+  start(kPatient);
+  PgConn quick = howdah_->connect(), next = howdah_->connect();
+  for (int round = 0; round < 60; ++round) {
+    send(quick, "SELECT 'done' FROM pg_sleep(0.00" + std::to_string(round % 10) + ")");
+    send(next, "SELECT 'slept' FROM pg_sleep(0.01)");
+    cancel(quick);
+    const auto own = answer(quick);
+    EXPECT_TRUE(own.text() == "done" || own.sqlstate == "57014") << own.sqlstate << own.message;
+    const auto other = answer(next);
+    ASSERT_EQ(other.text(), "slept") << other.sqlstate << " " << other.message;
+  }
 }
 
 TEST_F(Waiting, EndsForAllWhenWorkersShareOneConnection) {
