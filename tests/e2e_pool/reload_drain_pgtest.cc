@@ -129,7 +129,7 @@ TEST_F(Signals, AFaultyFileChangesNothingAndEveryFaultIsLogged) {
   EXPECT_EQ(client.query("SELECT 3").text(), "3");
 }
 
-TEST_F(Signals, ALargerPoolTakesEffectAtOnce) {
+TEST_F(Signals, ALargerPoolTakesEffectAtOnceAndASmallerOneAsConnectionsAreGivenBack) {
   PgConn superuser = cluster_->primary().superuser();
   PgConn holder = writer(), second = howdah_->connect(), third = howdah_->connect();
   EXPECT_EQ(second.query("SELECT 1").sqlstate, "53300");
@@ -139,6 +139,14 @@ TEST_F(Signals, ALargerPoolTakesEffectAtOnce) {
   EXPECT_EQ(second.query("SELECT 2").text(), "2");
   EXPECT_EQ(third.query("SELECT 3").text(), "3");
   EXPECT_EQ(app_connections(superuser), 3);
+  options_.pool = "{ mode: transaction, size: 1, wait_timeout: 300ms }";
+  reload(yaml(), "configuration reloaded");
+  EXPECT_TRUE(holder.query("COMMIT").ok());
+  EXPECT_TRUE(second.query("COMMIT").ok());
+  EXPECT_TRUE(testing::wait_until([&] { return app_connections(superuser) <= 1; }, std::chrono::seconds(5)))
+      << app_connections(superuser) << " connections, though pool.size is 1";
+  PgConn blocker = writer();
+  EXPECT_EQ(third.query("SELECT 1").sqlstate, "53300");
 }
 
 TEST_F(Signals, AUsersNewPasswordCountsForNewLoginsHereAndThere) {

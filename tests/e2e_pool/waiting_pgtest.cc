@@ -125,6 +125,26 @@ TEST_F(Waiting, ServesFirstComeFirst) {
   EXPECT_EQ(served(), "0 1 2 3 4 5 6 7");
 }
 
+TEST_F(Waiting, EndsWhenTheClientLeaves) {
+  start(kPatient);
+  PgConn holder = blocker();
+  PgConn first = howdah_->connect(), last = howdah_->connect();
+  {
+    PgConn leaving = howdah_->connect();
+    send(leaving, insert(99));
+    console_->await_waiting(1);
+    send(first, insert(1));
+    console_->await_waiting(2);
+  }
+  console_->await_waiting(1);
+  send(last, insert(2));
+  console_->await_waiting(2);
+  holder.must("COMMIT");
+  EXPECT_EQ(answer(first).tag, "INSERT 0 1");
+  EXPECT_EQ(answer(last).tag, "INSERT 0 1");
+  EXPECT_EQ(served(), "1 2");
+}
+
 TEST_F(Waiting, EndsWithACancel) {
   start(kPatient);
   PgConn holder = blocker();
