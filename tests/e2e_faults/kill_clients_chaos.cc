@@ -57,6 +57,38 @@ TEST_F(KillClients, InATransactionOverTwoShards) {
   EXPECT_EQ(world().sum("SELECT count(*) FROM marks WHERE number >= 2000000"), 0);
 }
 
+TEST_F(KillClients, InCopyIn) {
+  for (int i = 0; i < 5; ++i) {
+    PgConn client = world().proxy().connect();
+    PGresult* begun = PQexec(client.raw(), "COPY notes FROM STDIN");
+    ASSERT_EQ(PQresultStatus(begun), PGRES_COPY_IN) << PQresultErrorMessage(begun);
+    PQclear(begun);
+    const std::string line = std::to_string(i) + "\tsome text\n";
+    for (int n = 0; n < 1000; ++n)
+      ASSERT_EQ(PQputCopyData(client.raw(), line.data(), static_cast<int>(line.size())), 1);
+    PQflush(client.raw());
+    vanish(std::move(client));
+  }
+  EXPECT_TRUE(freed(world(), 0, "COPY notes"));
+  EXPECT_EQ(world().must("SELECT count(*) FROM notes").scalar(), "0");
+}
+
+TEST_F(KillClients, InCopyOut) {
+  world().must("INSERT INTO notes SELECT 1, repeat('x', 1000) FROM generate_series(1, 50000)");
+  for (int i = 0; i < 3; ++i) {
+    PgConn client = world().proxy().connect();
+    PGresult* begun = PQexec(client.raw(), "COPY notes TO STDOUT");
+    ASSERT_EQ(PQresultStatus(begun), PGRES_COPY_OUT) << PQresultErrorMessage(begun);
+    PQclear(begun);
+    char* row = nullptr;
+    ASSERT_GT(PQgetCopyData(client.raw(), &row, 0), 0);
+    PQfreemem(row);
+    vanish(std::move(client));
+  }
+  EXPECT_TRUE(freed(world(), 0, "COPY notes"));
+  world().must("TRUNCATE notes");
+}
+
 TEST_F(KillClients, AllAtOnceLeaveNothingOpen) {
   std::vector<PgConn> clients;
   for (int i = 0; i < 15; ++i) {
