@@ -203,6 +203,7 @@ void ServerConn::read_some() {
 void ServerConn::process() {
   while (!lost()) {
     const Bytes in = in_.view();
+    if (state_ == State::kLinked && owner_ == nullptr && !pipeline.empty()) return fail(lost_error("the client left"));
     if (body_left_ > 0) {
       const std::size_t part = std::min<std::size_t>(body_left_, in.size());
       if (part == 0) break;
@@ -232,6 +233,9 @@ void ServerConn::process() {
     }
     const Bytes whole = in.substr(0, header.total);
     in_.consume(header.total);  // the bytes stay where they are until the next read
+    if (state_ == State::kLinked && owner_ == nullptr) {
+      return fail(lost_error("the client left"));
+    }
     if (state_ == State::kLinked) {
       take_frame(header.type, whole.substr(pgwire::kHeaderSize), whole);
     } else if (state_ == State::kConnecting) {

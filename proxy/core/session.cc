@@ -243,6 +243,7 @@ void Session::kill(const Error& reason) {
 void Session::on_timer() {
   if (waiter_) {
     timed_out_ = true;
+    if (logged_in_ && client_hung_up_ && !committing_) close();
     return wake();
   }
   // Idle for too long.

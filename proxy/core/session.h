@@ -315,6 +315,7 @@ class Session final : public net::IoHandler,
   std::uint16_t route_mask_ = 0;    // of the last statement, for SHOW howdah.route
   bool logged_in_ = false;
   bool client_readable_ = true;
+  bool avoid_replicas_ = false;     // one has just failed this statement
   bool client_hung_up_ = false;     // sends no more: what is left to read ends with the end of the stream
   bool client_eof_ = false;
   bool closing_ = false;

@@ -140,7 +140,7 @@ ShardId Session::shard_for(const sharding::Route& route, const Plan& plan) const
 ServerId Session::server_for(ShardId shard, const Plan& plan) {
   const ServerId primary = pools_->primaries[shard.value()];
   const auto& replicas = pools_->replicas[shard.value()];
-  if (replicas.empty() || views_.empty() || !plan.read_only) return primary;
+  if (replicas.empty() || views_.empty() || !plan.read_only || avoid_replicas_) return primary;
   if (tx_.active() && !(tx_.explicit_block() && tx_.options.read_only == true &&
                         tx_.options.isolation != sql::TransactionOptions::Isolation::kSerializable)) {
     return primary;
@@ -276,11 +276,21 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
       co_return nullptr;
     }
   }
-  Pool& pool = pools_->pool(server_for(shard, plan));
-  ServerConn* conn = co_await acquire(pool);
+  const ServerId server = server_for(shard, plan);
+  const ServerId primary = pools_->primaries[shard.value()];
+  ServerConn* conn = co_await acquire(pools_->pool(server), server == primary);
+  if (conn == nullptr && server != primary && !closing_) {
+    // The replica cannot be had: the primary can do all that it could.
+    if (cancel_) {
+      fail_statement(make_error(ErrorCode::kQueryCanceled, "canceling statement due to user request"));
+      co_return nullptr;
+    }
+    conn = co_await acquire(pools_->pool(primary));
+  }
   if (conn == nullptr) co_return nullptr;
-  conn->link.replica = pool.target().replica;
-  route_server_ = pool.target().server.value();
+  const ServerTarget& target = conn->pool().target();
+  conn->link.replica = target.replica;
+  route_server_ = target.server.value();
   if (!unfinished_.empty() && !co_await await_unfinished(*conn)) {
     release(*conn);
     co_return nullptr;

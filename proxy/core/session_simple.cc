@@ -18,6 +18,8 @@ using sql::Where;
 
 namespace {
 
+constexpr auto kHungUpGrace = std::chrono::seconds(1);
+
 // Of UTF-8: what error positions count.
 int characters(std::string_view text) {
   return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
@@ -128,6 +130,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
   const ShardId shard = shard_for(*route, statement);
   route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
   for (int attempt = 0;; ++attempt) {
+    avoid_replicas_ = attempt > 0;
     ServerConn* conn = co_await link(shard, statement);
     if (conn == nullptr) co_return;
     const bool autocommit = !tx_.active();
@@ -352,10 +355,13 @@ Task<bool> Session::wait_owed(ServerConn& conn) {
   while (conn.link.owed > 0 && !conn.lost() && !closing_) {
     if (conn.link.copy_in) {
       co_await pump_copy_in(conn);
-    } else {
-      co_await suspend();
+      continue;
     }
+    // A client that sends no more may still read its answer, or be dead: it gets a moment, then the statement is canceled.
+    if (client_hung_up_ && !committing_ && !timer_.armed()) timer_.arm(worker_.reactor(), worker_.reactor().now() + kHungUpGrace);
+    co_await suspend();
   }
+  if (client_hung_up_) timer_.cancel();
   co_return !closing_ && !conn.lost() && !conn.link.error;
 }
 
