@@ -294,6 +294,7 @@ void Session::send_error(const Error& error) {
 }
 
 void Session::send_lost(ServerConn& conn) {
+  conn.link.error_forwarded = true;  // told: see failed_transaction() and commit()
   pgwire::ErrorFields fields;
   const std::string body = conn.link.error_body;
   if (!conn.link.error || !decode(Bytes(body), fields)) return send_error(conn.lost_reason());

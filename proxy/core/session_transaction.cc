@@ -83,7 +83,19 @@ Task<bool> Session::commit(bool chain) {
     answer("COMMIT");
     co_return true;
   }
-  if (client_status() == pgwire::TxStatus::kFailed) co_return co_await rollback(chain);
+  if (client_status() == pgwire::TxStatus::kFailed) {
+    // The tag ROLLBACK is no error to most drivers. Who has not heard of the failure yet must hear of it now.
+    for (ServerConn* conn : links_) {
+      if (!conn->lost() || !conn->link.in_transaction || conn->link.error_forwarded) continue;
+      const Error reason = conn->lost_reason();
+      co_await rollback_links();
+      if (closing_) co_return false;
+      end_transaction(false);
+      send_error(reason);
+      co_return false;
+    }
+    co_return co_await rollback(chain);
+  }
   const auto options = tx_.options;
   std::vector<ServerConn*> joined;
   for (ServerConn* conn : links_) {
