@@ -18,8 +18,9 @@ class BadInput : public ::testing::Test {
   static void SetUpTestSuite() {
     if (howdah_) return;
     cluster_ = std::make_unique<testing::PgCluster>();
-    howdah_ = start(*cluster_, {.pool = "{ mode: transaction, size: 5, connect_timeout: 1s, wait_timeout: 5s }",
-                                .extra = "limits: { login_timeout: 2s, message_bytes: 1MB }"});
+    howdah_ =
+        start(*cluster_, {.pool = "{ mode: transaction, size: 5, connect_timeout: 1s, wait_timeout: 5s }",
+                          .extra = "limits: { login_timeout: 2s, message_bytes: 1MB }"});
     pid_ = howdah_->pid();
   }
   static void TearDownTestSuite() {
@@ -56,7 +57,8 @@ class BadInput : public ::testing::Test {
   }
   static void expect_fatal_at_most(const std::vector<Message>& messages) {
     EXPECT_LE(messages.size(), 1u) << ::testing::PrintToString(to_lines(messages));
-    if (!messages.empty()) EXPECT_TRUE(to_line(messages[0]).starts_with("Error FATAL 08P01")) << to_line(messages[0]);
+    if (!messages.empty())
+      EXPECT_TRUE(to_line(messages[0]).starts_with("Error FATAL 08P01")) << to_line(messages[0]);
   }
 
  private:

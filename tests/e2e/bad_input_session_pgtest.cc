@@ -27,7 +27,8 @@ class BadSession : public BadInput {
 };
 
 TEST_F(BadSession, EndsWithAnUnknownMessageType) {
-  for (const std::string& bytes : {"!\0\0\0\x04"s, "z\0\0\0\x08"s + "abcd", "\xff\0\0\0\x04"s, "p\0\0\0\x05\0"s})
+  for (const std::string& bytes :
+       {"!\0\0\0\x04"s, "z\0\0\0\x08"s + "abcd", "\xff\0\0\0\x04"s, "p\0\0\0\x05\0"s})
     EXPECT_EQ(to_lines(say(client(), bytes)), to_lines(say(direct(), bytes)));
 }
 
@@ -58,8 +59,9 @@ TEST_F(BadSession, ReportsGarbageSqlAndGoesOn) {
   RawClient raw = client(), twin = direct();
   raw.log_in();
   twin.log_in();
-  const std::vector<std::string> texts = {"\x01\x02\x03", "\xff\xfe\xfd", "SELECT '\xc3\x28'", std::string(5000, '('),
-                                          "$$", "$a$ unfinished", "SELECT U&'\\00zz'", "/*" + std::string(1000, '*')};
+  const std::vector<std::string> texts = {
+      "\x01\x02\x03", "\xff\xfe\xfd",   "SELECT '\xc3\x28'", std::string(5000, '('),
+      "$$",           "$a$ unfinished", "SELECT U&'\\00zz'", "/*" + std::string(1000, '*')};
   for (const auto& text : texts) EXPECT_EQ(to_lines(raw.query(text)), to_lines(twin.query(text))) << text;
 }
 
@@ -90,7 +92,8 @@ TEST_F(BadSession, FailsFastWhenTheServerIsSilentAndRecovers) {
   EXPECT_EQ(answer.sqlstate.substr(0, 2), "08") << answer.message;
   EXPECT_NE(answer.message, "");
   EXPECT_LT(took, std::chrono::seconds(5)) << "connect_timeout is one second";
-  EXPECT_TRUE(testing::wait_until([&] { return waiting.query("SELECT 1").ok(); })) << "the same client goes on";
+  EXPECT_TRUE(testing::wait_until([&] { return waiting.query("SELECT 1").ok(); }))
+      << "the same client goes on";
 }
 
 TEST_F(BadSession, FailsFastWhenTheServerIsDownAndRecovers) {

@@ -36,7 +36,8 @@ TEST_F(BadStartup, EndsConnectionsThatBeginWithGarbage) {
 }
 
 TEST_F(BadStartup, EndsConnectionsWithLengthsOutOfBounds) {
-  for (const std::uint32_t length : {0u, 3u, 4u, 7u, 10005u, 100'000'000u, 0x7fffffffu, 0x80000000u, 0xffffffffu})
+  for (const std::uint32_t length :
+       {0u, 3u, 4u, 7u, 10005u, 100'000'000u, 0x7fffffffu, 0x80000000u, 0xffffffffu})
     expect_refused(int32(length) + int32(196608));
 }
 
@@ -114,7 +115,8 @@ TEST_F(BadStartup, RefusesAWrongSettingAtLogin) {
   for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
            {"work_mem", "lots"}, {"no_such_setting", "1"}, {"client_encoding", "no_such"}}) {
     RawClient raw = client(), twin = direct();
-    EXPECT_EQ(to_lines(raw.log_in({.params = {{name, value}}})), to_lines(twin.log_in({.params = {{name, value}}})));
+    EXPECT_EQ(to_lines(raw.log_in({.params = {{name, value}}})),
+              to_lines(twin.log_in({.params = {{name, value}}})));
   }
 }
 
@@ -217,10 +219,10 @@ TEST_F(BadStartup, CancelsNothingWhenNothingRuns) {
 }
 
 TEST_F(BadStartup, RefusesOutOfPlaceAnswersToThePasswordQuestion) {
-  for (const std::string& answer : {"Q\0\0\0\x0dSELECT 1\0"s, "p\0\0\0\x04"s, "p\0\0\0\x03"s, "p\xff\xff\xff\xff"s,
-                                    "p\0\1\0\0"s, "p\0\0\0\x11NOT-A-MECH\0\0\0\0"s,
-                                    "p\0\0\0\x16SCRAM-SHA-256\0\x7f\xff\xff\xff"s,
-                                    "p\0\0\0\x1aSCRAM-SHA-256\0\0\0\0\x04n,,x"s, "garbage, certainly"s}) {
+  for (const std::string& answer :
+       {"Q\0\0\0\x0dSELECT 1\0"s, "p\0\0\0\x04"s, "p\0\0\0\x03"s, "p\xff\xff\xff\xff"s, "p\0\1\0\0"s,
+        "p\0\0\0\x11NOT-A-MECH\0\0\0\0"s, "p\0\0\0\x16SCRAM-SHA-256\0\x7f\xff\xff\xff"s,
+        "p\0\0\0\x1aSCRAM-SHA-256\0\0\0\0\x04n,,x"s, "garbage, certainly"s}) {
     RawClient raw = client();
     raw.send(startup({{"user", "app"}, {"database", "app"}}));
     EXPECT_EQ(raw.next().value_or(Message()).type, 'R');
@@ -250,7 +252,8 @@ TEST_F(BadStartup, LetsGoOfThousandsWhoNeverLogIn) {
     EXPECT_TRUE(raw.logged_in()) << "a crowd that says nothing keeps nobody out";
   }
   for (int round = 0; round < 2000; ++round) RawClient(howdah().port()).abort_on_close();
-  EXPECT_TRUE(testing::wait_until([&] { return open_files() <= before + 8; })) << before << " -> " << open_files();
+  EXPECT_TRUE(testing::wait_until([&] { return open_files() <= before + 8; }))
+      << before << " -> " << open_files();
 }
 
 }  // namespace

@@ -90,7 +90,8 @@ TEST_F(Fuzz, SurvivesChangedStartupPackets) {
   std::cout << "seed " << kSeed << "\n";
   Random random(kSeed);
   std::string valid;
-  const std::pair<Bytes, Bytes> params[] = {{"user", "app"}, {"database", "app"}, {"options", "-c work_mem=1MB"}};
+  const std::pair<Bytes, Bytes> params[] = {
+      {"user", "app"}, {"database", "app"}, {"options", "-c work_mem=1MB"}};
   pgwire::append_startup(valid, 0, params);
   valid += std::string("p\0\0\0\x36SCRAM-SHA-256\0\0\0\0\x20n,,n=,r=rOprNGfwEbeRWgbNEkqO1234", 55);
   for (int round = 0; round < 1500 && !HasFatalFailure(); ++round) {
@@ -111,7 +112,8 @@ TEST_F(Fuzz, SurvivesChangedSessions) {
   }
   testing::PgConn monitor = cluster().primary().superuser();
   EXPECT_TRUE(testing::wait_until([&] {
-    return monitor.scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state <> 'idle'") == "0";
+    return monitor.scalar(
+               "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state <> 'idle'") == "0";
   })) << "a server connection was left in the middle of something";
 }
 

@@ -371,8 +371,8 @@ TEST_F(ExtendedProtocol, RefusesValuesThatDoNotFit) {
 
 TEST_F(ExtendedProtocol, RefusesMessagesOfTheWrongShape) {
   using namespace std::string_literals;
-  for (const auto& raw : {"P\0\0\0\x08"s + "abcd", "P\0\0\0\x0d\0SELECT\0\0"s + "B\0\0\0\x06\0\0"s, "D\0\0\0\x06Z\0"s, "E\0\0\0\x05\0"s,
-                          "C\0\0\0\x06Z\0"s, "D\0\0\0\x05S"s}) {
+  for (const auto& raw : {"P\0\0\0\x08"s + "abcd", "P\0\0\0\x0d\0SELECT\0\0"s + "B\0\0\0\x06\0\0"s,
+                          "D\0\0\0\x06Z\0"s, "E\0\0\0\x05\0"s, "C\0\0\0\x06Z\0"s, "D\0\0\0\x05S"s}) {
     expect_same(Script().bytes(raw).sync().query("SELECT 1"), {Pace::kSteps, Pace::kSplit});
   }
 }

@@ -20,8 +20,8 @@ class ProtocolTest : public ::testing::Test {
   static void SetUpTestSuite();
   static void TearDownTestSuite();
 
-  // Plays the script on PostgreSQL, then through Howdah at every pace, each time with fresh tables and a fresh
-  // connection, and compares line by line.
+  // Plays the script on PostgreSQL, then through Howdah at every pace, each time with fresh tables and a
+  // fresh connection, and compares line by line.
   static void expect_same(const Script& script,
                           std::initializer_list<Pace> paces = {Pace::kSteps, Pace::kSplit, Pace::kPipeline});
   // What PostgreSQL answers, for tests that say which answer they are about.

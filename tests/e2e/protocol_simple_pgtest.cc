@@ -37,10 +37,11 @@ TEST_F(SimpleProtocol, AnswersEmptyStrings) {
 }
 
 TEST_F(SimpleProtocol, RunsSeveralStatementsOfOneString) {
-  expect_same(Script()
-                  .query("SELECT 1; SELECT 2, 3; SELECT 'x' WHERE false")
-                  .query("INSERT INTO lines VALUES (1, 'a'); UPDATE lines SET body = 'b'; SELECT * FROM lines")
-                  .query("SELECT count(*) FROM lines"));
+  expect_same(
+      Script()
+          .query("SELECT 1; SELECT 2, 3; SELECT 'x' WHERE false")
+          .query("INSERT INTO lines VALUES (1, 'a'); UPDATE lines SET body = 'b'; SELECT * FROM lines")
+          .query("SELECT count(*) FROM lines"));
 }
 
 TEST_F(SimpleProtocol, DropsTheRestOfAStringAfterAnError) {
@@ -272,16 +273,33 @@ TEST_F(SimpleProtocol, CreatesAndDropsTables) {
 }
 
 TEST_F(SimpleProtocol, PassesNoticesOn) {
-  expect_same(Script()
-                  .query("DO $$ BEGIN RAISE NOTICE 'hello'; RAISE WARNING 'careful' USING HINT = 'a hint'; END $$")
-                  .query("DROP TABLE IF EXISTS missing")
-                  .query("DO $$ BEGIN RAISE EXCEPTION 'own' USING ERRCODE = 'AB123', DETAIL = 'd'; END $$"));
+  expect_same(
+      Script()
+          .query("DO $$ BEGIN RAISE NOTICE 'hello'; RAISE WARNING 'careful' USING HINT = 'a hint'; END $$")
+          .query("DROP TABLE IF EXISTS missing")
+          .query("DO $$ BEGIN RAISE EXCEPTION 'own' USING ERRCODE = 'AB123', DETAIL = 'd'; END $$"));
 }
 
 TEST_F(SimpleProtocol, RefusesAStringWithoutItsEnd) {
   using namespace std::string_literals;
   expect_same(Script().bytes("Q\0\0\0\x0cSELECT 1"s).wait().query("SELECT 2"));
   expect_same(Script().bytes("Q\0\0\0\x0cSEL\0CT 1"s).wait().query("SELECT 2"));
+}
+
+TEST_F(SimpleProtocol, AnswersAllThatWasAskedBeforeTheClientStoppedSending) {
+  const auto answers = [](std::uint16_t port) {
+    RawClient client(port);
+    client.log_in();
+    std::string bytes;
+    for (int i = 0; i < 50; ++i)
+      pgwire::append_query(bytes, "SELECT " + std::to_string(i) + ", repeat('x', 10000)");
+    client.send(bytes);
+    client.half_close();
+    auto lines = to_lines(client.until_closed());
+    lines.push_back(client.closed() ? "closed" : "silence");
+    return lines;
+  };
+  EXPECT_EQ(difference(answers(cluster().primary().port()), answers(howdah().port())), "");
 }
 
 }  // namespace

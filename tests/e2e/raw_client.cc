@@ -12,8 +12,7 @@ std::vector<Message> RawClient::log_in(const Login& login) {
   for (const auto& [name, value] : login.params) params.emplace_back(name, value);
   std::string out;
   pgwire::append_startup(out, login.minor, params);
-  pgwire::ScramClient scram(
-      {.password = login.password, .nonce = pgwire::scram_nonce("eighteen random by")});
+  pgwire::ScramClient scram({.password = login.password, .nonce = pgwire::scram_nonce("eighteen random by")});
   std::vector<Message> seen;
   for (;;) {
     send(std::exchange(out, {}));

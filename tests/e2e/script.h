@@ -23,7 +23,9 @@ class Script {
   };
 
   // Query, and the wait for its ReadyForQuery.
-  Script& query(Bytes sql) { return send([&](auto& out) { pgwire::append_query(out, sql); }).wait(); }
+  Script& query(Bytes sql) {
+    return send([&](auto& out) { pgwire::append_query(out, sql); }).wait();
+  }
   // Query without waiting: more follows in the same packet.
   Script& query_more(Bytes sql) {
     return send([&](auto& out) { pgwire::append_query(out, sql); });

@@ -37,8 +37,9 @@ std::string columns_line(const pgwire::RowDescription& description) {
   std::string out = "RowDescription";
   Bytes rest = description.fields;
   for (pgwire::FieldDescription field; pgwire::RowDescription::next(rest, field);) {
-    out += " (" + quoted(field.name) + (field.table >= kFirstUserOid ? " table" : std::to_string(field.table)) +
-           "." + std::to_string(field.column) + " " + std::to_string(field.type) + " " +
+    out += " (" + quoted(field.name) +
+           (field.table >= kFirstUserOid ? " table" : std::to_string(field.table)) + "." +
+           std::to_string(field.column) + " " + std::to_string(field.type) + " " +
            std::to_string(field.type_size) + " " + std::to_string(field.type_modifier) + " " +
            std::to_string(field.format) + ")";
   }
@@ -97,9 +98,8 @@ std::string line_of(const Message& m) {
       return decoded<BackendKeyData>(
           m, [](const auto& k) { return "BackendKeyData of " + std::to_string(k.key.size()); });
     case be::kParameterStatus:
-      return decoded<ParameterStatus>(m, [](const auto& p) {
-        return "ParameterStatus " + quoted(p.name) + "=" + quoted(p.value);
-      });
+      return decoded<ParameterStatus>(
+          m, [](const auto& p) { return "ParameterStatus " + quoted(p.name) + "=" + quoted(p.value); });
     case be::kReadyForQuery:
       return "ReadyForQuery " + quoted(m.body);
     case be::kCommandComplete:
@@ -119,8 +119,9 @@ std::string line_of(const Message& m) {
     case be::kParameterDescription:
       return decoded<ParameterDescription>(m, types_line);
     case be::kNegotiateProtocolVersion:
-      return decoded<NegotiateProtocolVersion>(
-          m, [](const auto& n) { return "Negotiate 3." + std::to_string(n.minor) + " " + quoted(n.options); });
+      return decoded<NegotiateProtocolVersion>(m, [](const auto& n) {
+        return "Negotiate 3." + std::to_string(n.minor) + " " + quoted(n.options);
+      });
     case be::kCopyData:
       return "CopyData " + quoted(m.body);
     default:
@@ -148,7 +149,8 @@ std::string difference(const std::vector<std::string>& expected, const std::vect
   while (at < expected.size() && at < got.size() && expected[at] == got[at]) ++at;
   std::string out = "\n";
   for (std::size_t i = at < kBefore ? 0 : at - kBefore; i < at; ++i) out += "          " + got[i] + "\n";
-  for (std::size_t i = at; i < std::min(expected.size(), at + kAfter); ++i) out += "expected: " + expected[i] + "\n";
+  for (std::size_t i = at; i < std::min(expected.size(), at + kAfter); ++i)
+    out += "expected: " + expected[i] + "\n";
   for (std::size_t i = at; i < std::min(got.size(), at + kAfter); ++i) out += "     got: " + got[i] + "\n";
   return out;
 }
