@@ -320,7 +320,15 @@ Task<> Session::try_setting(const Plan& statement, Bytes text) {
     pgwire::append_query(message, text.substr(statement.begin, statement.end - statement.begin));
     ok = co_await run_query(*conn, message, false);
     if (!closing_ && conn->lost() && !conn->link.error_forwarded) send_lost(*conn);
-    if (!conn->lost() && !closing_) co_await own_query(*conn, "ROLLBACK", false);
+    if (!conn->lost() && !closing_) {
+      // What the server reports when it takes the value back is what the client must hear at the transaction's end.
+      conn->link.collect = true;
+      conn->link.collected.clear();
+      ServerConn* const only[] = {conn};
+      co_await on_links(only, "ROLLBACK", true);
+      conn->link.collect = false;
+      (statement.set.local ? tx_.report_at_end : tx_.report_at_rollback) += conn->link.collected;
+    }
   }
   if (closing_) co_return;
   conn->link.in_transaction = false;

@@ -207,6 +207,8 @@ void Session::end_transaction(bool committed) {
     conn->link.settings_at_begin.reset();
   }
   if (!committed && tx_.settings_at_begin) settings_ = tx_.settings_at_begin;
+  if (!tx_.report_at_end.empty()) send(tx_.report_at_end);
+  if (!committed && !tx_.report_at_rollback.empty()) send(tx_.report_at_rollback);
   tx_.clear();
   if (ext_) drop_portals();
 }

@@ -27,6 +27,9 @@ struct Transaction {
   };
   std::vector<Replay> replay;
   SettingsPtr settings_at_begin;
+  // ParameterStatus messages of settings that no joined server takes back by itself.
+  std::string report_at_end;
+  std::string report_at_rollback;
   // Cursors of DECLARE, and where they are.
   struct Cursor {
     std::string name;
