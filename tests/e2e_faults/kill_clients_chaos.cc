@@ -57,6 +57,37 @@ TEST_F(KillClients, InATransactionOverTwoShards) {
   EXPECT_EQ(world().sum("SELECT count(*) FROM marks WHERE number >= 2000000"), 0);
 }
 
+TEST_F(KillClients, InAQuery) {
+  world().must(insert(1, 1000100));
+  for (int i = 0; i < 5; ++i) {
+    PgConn client = world().proxy().connect();
+    const std::string sql = "SELECT pg_sleep(60), 300000" + std::to_string(i) +
+                            " FROM marks WHERE number = 1000100 AND user_id = " + key(1);
+    ASSERT_EQ(PQsendQuery(client.raw(), sql.c_str()), 1);
+    backend(1, "300000" + std::to_string(i), "active");
+    vanish(std::move(client));
+  }
+  EXPECT_TRUE(freed(world(), 1, "300000"));
+}
+
+TEST_F(KillClients, WhileWaitingForALock) {
+  PgConn holder = world().proxy().connect(), waiter = world().proxy().connect();
+  world().must("INSERT INTO late VALUES (" + key(0) + ", 1)");
+  const std::string update = "UPDATE late SET number = 2 WHERE number = 1 AND user_id = " + key(0);
+  holder.must("BEGIN");
+  holder.must(update);
+  ASSERT_EQ(PQsendQuery(waiter.raw(), update.c_str()), 1);
+  backend(0, "UPDATE late", "active");
+  vanish(std::move(waiter));
+  EXPECT_TRUE(testing::wait_until([&] {
+    return world().cluster().primary(0).superuser().scalar(
+               "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'UPDATE "
+               "late%'") == "0";
+  }));
+  holder.must("ROLLBACK");
+  EXPECT_EQ(world().must("SELECT number FROM late WHERE user_id = " + key(0)).scalar(), "1");
+}
+
 TEST_F(KillClients, InCopyIn) {
   for (int i = 0; i < 5; ++i) {
     PgConn client = world().proxy().connect();

@@ -54,6 +54,22 @@ TEST_F(KillServers, BackendTerminatedInAnIdleTransaction) {
   expect_usable_after_rollback(client, count(0, 1000001));
 }
 
+// Nobody has told the client anything yet: a mere ROLLBACK tag would pass for success with most drivers.
+TEST_F(KillServers, CommitAfterTheBackendIsGoneIsAnError) {
+  PgConn client = world().proxy().connect();
+  client.must("BEGIN");
+  client.must(insert(0, 1000020));
+  kill(backend(0, "1000020", "idle in transaction"), SIGTERM);
+  EXPECT_TRUE(testing::wait_until([&] {
+    return world().cluster().primary(0).superuser().scalar(
+               "SELECT count(*) FROM pg_stat_activity WHERE strpos(query, '1000020') > 0 AND usename = "
+               "'app'") == "0";
+  }));
+  const Answer answer = client.query("COMMIT");
+  EXPECT_TRUE(is_lost(answer)) << answer.sqlstate << " " << answer.message << " " << answer.tag;
+  expect_usable_after_rollback(client, count(0, 1000020));
+}
+
 TEST_F(KillServers, BackendTerminatedInAQuery) {
   PgConn client = world().proxy().connect();
   client.must("BEGIN");
@@ -127,6 +143,20 @@ TEST_F(KillServers, BackendKilledInCommit) {
   EXPECT_EQ(got.sqlstate, "08007") << got.message;
   EXPECT_FALSE(got.hint.empty());
   expect_usable_after_rollback(client, "SELECT count(*) FROM late WHERE user_id = " + key(1));
+}
+
+TEST_F(KillServers, ReplicaKilledIsNotNoticed) {
+  for (int shard = 0; shard < 2; ++shard) {
+    reader_errors();
+    writer_errors();
+    world().cluster().replica(shard).kill9();
+    expect_progress(shard);
+    PgConn client = world().proxy().connect();
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(client.query(count(shard, i)).ok());
+    world().cluster().replica(shard).start();
+    EXPECT_EQ(reader_errors(), std::set<std::string>());
+    EXPECT_EQ(writer_errors(), std::set<std::string>());
+  }
 }
 
 TEST_F(KillServers, PrimaryKilledAndStartedAgain) {

@@ -127,12 +127,15 @@ class Client {
     return before;
   }
 
-  // The row's shard joins first, so that the transaction stays on one.
+  // A parameter set before any shard has joined must not bind the transaction to a shard of its own.
   void transaction(const char* verb, const char* end, bool keep) {
     query("BEGIN");
     in_transaction_ = true;
-    query("UPDATE items SET n = n + 1 WHERE id = " + row_);
+    const bool set_first = pick(2) == 0;
+    const std::string update = "UPDATE items SET n = n + 1 WHERE id = " + row_;
+    if (!set_first) query(update);
     const Values before = set(verb);
+    if (set_first) query(update);
     expect_mine();
     const auto ended = query(end);
     in_transaction_ = false;
