@@ -24,7 +24,8 @@ class Waiting : public ::testing::Test {
     cluster_ = std::make_unique<PgCluster>();
     cluster_->primary().run_sql(
         "GRANT ALL ON SCHEMA public TO app; SET ROLE app;"
-        "CREATE TABLE served (turn bigserial, client int); CREATE TABLE counter (n int); INSERT INTO counter VALUES (0)");
+        "CREATE TABLE served (turn bigserial, client int); CREATE TABLE counter (n int); INSERT INTO counter "
+        "VALUES (0)");
   }
   static void TearDownTestSuite() { cluster_.reset(); }
 
@@ -45,9 +46,13 @@ class Waiting : public ::testing::Test {
     client.must("SELECT count(*) FROM served");
     return client;
   }
-  static std::string insert(int client) { return "INSERT INTO served (client) VALUES (" + std::to_string(client) + ")"; }
+  static std::string insert(int client) {
+    return "INSERT INTO served (client) VALUES (" + std::to_string(client) + ")";
+  }
   static std::string served() {
-    return cluster_->primary().run_sql("SELECT string_agg(client::text, ' ' ORDER BY turn) FROM served").scalar();
+    return cluster_->primary()
+        .run_sql("SELECT string_agg(client::text, ' ' ORDER BY turn) FROM served")
+        .scalar();
   }
 
   static std::unique_ptr<PgCluster> cluster_;
