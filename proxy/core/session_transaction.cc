@@ -106,7 +106,9 @@ Task<bool> Session::commit(bool chain) {
     ServerConn& conn = *joined[0];
     std::string message;
     pgwire::append_query(message, "COMMIT");
-    committed = co_await run_query(conn, message, relay_ready_ && !chain);
+    // A failed COMMIT rolls back, and then there may be more to report before ReadyForQuery.
+    const bool nothing_to_report = tx_.report_at_end.empty() && tx_.report_at_rollback.empty();
+    committed = co_await run_query(conn, message, relay_ready_ && !chain && nothing_to_report);
     if (closing_) co_return false;
     note_done(conn, Plan{});
     if (conn.lost()) {
@@ -149,7 +151,8 @@ Task<bool> Session::rollback(bool chain) {
   // After a failure the characteristics are gone, too: the next transaction has the default ones.
   const auto options = client_status() == pgwire::TxStatus::kFailed ? sql::TransactionOptions{} : tx_.options;
   const bool was_explicit = tx_.explicit_block();
-  relay_ready_ = relay_ready_ && !chain;
+  // What is still to be reported comes before ReadyForQuery.
+  relay_ready_ = relay_ready_ && !chain && tx_.report_at_end.empty() && tx_.report_at_rollback.empty();
   const bool answered = co_await rollback_one();
   if (!answered) co_await rollback_links();
   if (closing_) co_return false;
