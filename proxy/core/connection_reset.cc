@@ -7,10 +7,8 @@ namespace howdah::proxy {
 
 namespace {
 
-// DISCARD ALL without DEALLOCATE ALL: the proxy's prepared statements are no client's state, and stay.
-constexpr Bytes kReset =
-    "CLOSE ALL;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;UNLISTEN *;SELECT pg_catalog.pg_advisory_unlock_all();"
-    "DISCARD TEMP;DISCARD SEQUENCES";
+// The proxy's own prepared statements go, too: what a client prepared in SQL cannot be told apart from here.
+constexpr Bytes kReset = "DISCARD ALL";
 
 }  // namespace
 
@@ -27,7 +25,10 @@ void ConnectionReset::on_ready(ServerConn& from, const ServerEntry& entry) {
   const bool full = entry.effect == static_cast<std::uint16_t>(Depth::kFull);
   // An empty round trip may end in the very cancel that it is there to catch.
   const bool ok = !from.link.error || !full;
-  if (full) from.settings = Settings::none();
+  if (full) {
+    from.settings = Settings::none();
+    from.statements.clear();
+  }
   from.pool().on_reset(from, ok);
 }
 

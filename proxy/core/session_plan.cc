@@ -407,6 +407,9 @@ void Session::apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool 
       conn.settings = on_server->same(*settings_) ? settings_ : on_server;
       break;
     }
+    case Verb::kPrepare:
+      conn.link.stay = conn.link.unclean = true;  // the statement lives on this connection
+      break;
     case Verb::kDeclareCursor:
       tx_.cursors.push_back({plan.name, conn.pool().target().shard});
       break;
