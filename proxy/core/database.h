@@ -46,7 +46,6 @@ struct UserPools {
   std::vector<std::unique_ptr<Pool>> by_server;
   std::vector<ServerId> primaries;               // by shard
   std::vector<std::vector<ServerId>> replicas;   // by shard
-  std::uint32_t next_replica = 0;                // round robin start
   std::string default_search_path;               // of the login role, as the first connection told
 
   Pool& pool(ServerId server) { return *by_server[server.value()]; }

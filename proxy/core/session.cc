@@ -118,7 +118,6 @@ bool Session::read_client() {
       return false;
     case net::IoStatus::kEof:
     case net::IoStatus::kError:
-      client_eof_ = true;
       close();
       return false;
   }

@@ -210,7 +210,6 @@ class Session final : public net::IoHandler,
   static bool keeps_routes(const std::string& name, const std::string& value);
 
   // --- session_transaction.cc
-  Task<bool> begin(const Plan& plan);
   Task<bool> commit(bool chain);
   Task<bool> rollback(bool chain);
   Task<bool> savepoint(const Plan& plan);
@@ -317,7 +316,6 @@ class Session final : public net::IoHandler,
   bool client_readable_ = true;
   bool avoid_replicas_ = false;     // one has just failed this statement
   bool client_hung_up_ = false;     // sends no more: what is left to read ends with the end of the stream
-  bool client_eof_ = false;
   bool closing_ = false;
   bool draining_ = false;
   bool cancel_ = false;             // arrived while waiting for a connection

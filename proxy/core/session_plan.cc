@@ -159,7 +159,7 @@ ServerId Session::server_for(ShardId shard, const Plan& plan) {
   }
   // Another server counts as a write at the time of the last read.
   const std::int64_t mark = std::max(view.mark, view.last_read);
-  const std::size_t start = static_cast<std::uint32_t>(pid_) + pools_->next_replica;
+  const std::size_t start = static_cast<std::uint32_t>(pid_);
   for (std::size_t i = 0; i < replicas.size(); ++i) {
     const ServerId candidate = replicas[(start + i) % replicas.size()];
     if (usable(candidate, mark)) return candidate;

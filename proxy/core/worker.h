@@ -72,7 +72,6 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   void apply_config(config::ConfigPtr config);
   void begin_drain();
   bool draining() const { return draining_; }
-  void on_session_idle();
 
   UserPools* pools_for(const config::Database& database, const config::User& user);
   DatabaseView* database(std::string_view name);
