@@ -98,6 +98,7 @@ def start(folder, options):
         endpoints.append(proxies.haproxy(servers[0], folder))
     if pathlib.Path(options.howdah).exists():
         endpoints.append(proxies.howdah("howdah", servers[:1], folder, options.clients, options.howdah))
+        endpoints.append(proxies.howdah("howdah-1w", servers[:1], folder, options.clients, options.howdah, workers=1))
         endpoints.append(proxies.howdah("howdah-4", servers[1:], folder, options.clients, options.howdah))
         fill_shards(servers[1:])
     return servers, endpoints

@@ -49,14 +49,15 @@ def haproxy(server, folder):
     return Endpoint("haproxy", port, process)
 
 
-def howdah(name, servers, folder, size, binary, clients=12000):
+def howdah(name, servers, folder, size, binary, clients=12000, workers=0):
     port, http = free_port(), free_port()
     shards = "".join(f'      - {{ name: s{i}, primary: "host=127.0.0.1 port={server.port}" }}\n' for i, server in enumerate(servers))
     config = pathlib.Path(folder) / f"{name}.yaml"
     config.write_text(
         f"cluster: {name.replace('-', '_')}\nlisten: {{ address: 127.0.0.1, port: {port} }}\nhttp: {{ address: 127.0.0.1, port: {http} }}\n"
         f"users: [ {{ name: app, password: app }} ]\npool: {{ mode: transaction, size: {size} }}\nlimits: {{ clients: {clients} }}\n"
-        f"logging: {{ level: warn }}\ndatabases:\n  app:\n    control: {{ user: howdah, password: howdah }}\n    shards:\n{shards}"
+        f"logging: {{ level: warn }}\n" + (f"workers: {workers}\n" if workers else "") +
+        f"databases:\n  app:\n    control: {{ user: howdah, password: howdah }}\n    shards:\n{shards}"
         "    sharding:\n      tables:\n        pgbench_accounts: { hash: aid }\n        pgbench_tellers: { hash: tid }\n"
         "        pgbench_branches: { hash: bid }\n        pgbench_history: { hash: aid }\n")
     process = Process(name, [binary, "--config", str(config)], folder)
