@@ -131,7 +131,8 @@ Task<> Session::on_bind(Bytes body) {
                                            std::string(bind.statement) + "\" requires " + std::to_string(wanted)));
     co_return;
   }
-  if (!bind.portal.empty() && find_portal(bind.portal) != nullptr) {
+  const auto same_name = [&](const Portal& portal) { return portal.name == bind.portal && portal.statement != nullptr; };
+  if (!bind.portal.empty() && std::any_of(e.portals.begin(), e.portals.end(), same_name)) {
     co_await fail_group(make_error(ErrorCode::kDuplicateCursor, "cursor \"" + std::string(bind.portal) + "\" already exists"));
     co_return;
   }

@@ -30,7 +30,10 @@ Portal* Session::find_portal(Bytes name) {
   for (auto& portal : ext_->portals) {
     if (portal.name == name) return &portal;
   }
-  return nullptr;
+  // A cursor of DECLARE is a portal, too: only the server that may have it can say. It has no statement of ours.
+  if (name.empty() || links_.size() != 1 || links_[0]->lost()) return nullptr;
+  ext_->portals.push_back({.name = std::string(name), .plan = std::make_shared<const sql::Plan>(), .conn = links_[0]});
+  return &ext_->portals.back();
 }
 
 void Session::drop_portals() { ext_->portals.clear(); }

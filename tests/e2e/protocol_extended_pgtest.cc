@@ -202,6 +202,41 @@ TEST_F(ExtendedProtocol, KeepsPortalsInATransaction) {
                   .sync());
 }
 
+// psycopg's server-side cursors ask for the description of what DECLARE made.
+TEST_F(ExtendedProtocol, TakesCursorsOfDeclareForPortals) {
+  expect_same(Script()
+                  .query("BEGIN")
+                  .query("DECLARE c CURSOR FOR SELECT id, name FROM items ORDER BY id")
+                  .describe('P', "c")
+                  .sync()
+                  .execute("c", 2)
+                  .sync()
+                  .query("FETCH 1 FROM c")
+                  .parse("", "SELECT 1")
+                  .bind("c", "")
+                  .sync()
+                  .query("ROLLBACK")
+                  .query("BEGIN")
+                  .query("DECLARE c CURSOR FOR SELECT 1")
+                  .describe('P', "c")
+                  .close('P', "c")
+                  .run("SELECT 2")
+                  .bind("c", "")
+                  .execute("c")
+                  .describe('P', "d")
+                  .sync()
+                  .query("ROLLBACK")
+                  .describe('P', "c")
+                  .sync()
+                  .query("DECLARE held CURSOR WITH HOLD FOR SELECT id FROM items ORDER BY id")
+                  .describe('P', "held")
+                  .execute("held", 1)
+                  .sync()
+                  .query("CLOSE held")
+                  .describe('P', "held")
+                  .sync());
+}
+
 TEST_F(ExtendedProtocol, DropsNamedPortalsAtAnAutocommitSync) {
   expect_same(Script()
                   .parse("s", "SELECT id FROM items ORDER BY id")
