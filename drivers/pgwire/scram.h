@@ -42,6 +42,8 @@ class ScramClient {
     int max_iterations = kScramMaxIterations;
     // Of an earlier login: spares the derivation when salt and iterations agree.
     std::optional<ScramKeys> keys;
+    // There is no password, only `keys`: a server with another salt or iteration count is refused.
+    bool keys_only = false;
   };
   explicit ScramClient(Settings settings) : settings_(std::move(settings)) {}
 

@@ -84,6 +84,10 @@ Result<std::string> ScramClient::on_continue(Bytes server_first) {
     return make_error(ErrorCode::kProtocolViolation, "invalid SCRAM response", {}, "Nonce does not match.");
   }
   if (!settings_.keys || !settings_.keys->fits(first->salt, first->iterations)) {
+    if (settings_.keys_only) {
+      return make_error(ErrorCode::kAuthFailed, "the server's SCRAM verifier is not the one whose keys are known",
+                        "Give the role the same verifier on all servers and in the proxy, or set a password.");
+    }
     settings_.keys = ScramKeys::derive(settings_.password, first->salt, first->iterations);
   }
   const std::string binding =

@@ -2,6 +2,9 @@
 
 #include <set>
 
+#include "drivers/pgwire/md5.h"
+#include "drivers/pgwire/scram_verifier.h"
+
 namespace howdah::access {
 
 namespace {
@@ -30,6 +33,10 @@ bool take_quoted(std::string_view& rest, std::string& out) {
 }
 
 }  // namespace
+
+bool is_verifier(std::string_view secret) {
+  return pgwire::is_md5_verifier(secret) || pgwire::ScramVerifier::parse(secret).has_value();
+}
 
 Userlist parse_userlist(std::string_view text, const std::string& path) {
   Userlist list;

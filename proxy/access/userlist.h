@@ -24,6 +24,9 @@ struct Userlist {
   std::vector<FileFault> faults;
 };
 
+// Whether a secret is an md5 hash or a SCRAM verifier rather than the password itself.
+bool is_verifier(std::string_view secret);
+
 Userlist parse_userlist(std::string_view text, const std::string& path);
 
 }  // namespace howdah::access

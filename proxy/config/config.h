@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "proxy/access/hba.h"
+#include "proxy/access/ident_map.h"
 #include "sharding/rules.h"
 
 namespace howdah::config {
@@ -19,11 +21,21 @@ using std::chrono::seconds;
 
 enum class PoolMode : std::uint8_t { kTransaction, kSession };
 enum class TlsMode : std::uint8_t { kDisable, kAllow, kPrefer, kRequire };
+enum class TlsVersion : std::uint8_t { k12, k13 };
 
 struct Tls {
   TlsMode mode = TlsMode::kDisable;
   std::string cert;   // path, PEM; relative paths are relative to the configuration file
   std::string key;
+  std::string client_ca;   // path; empty: clients are not asked for certificates
+  TlsVersion min_version = TlsVersion::k12;
+};
+
+// A socket in the file system, next to TCP; there is no TLS on it.
+struct UnixSocket {
+  std::string directory;   // absolute; empty: none. The socket is DIRECTORY/.s.PGSQL.PORT
+  std::uint32_t mode = 0777;
+  std::string group;       // of the socket; empty: the process's
 };
 
 struct Listen {
@@ -31,6 +43,7 @@ struct Listen {
   std::uint16_t port = 6432;
   int backlog = 4096;
   Tls tls;
+  UnixSocket unix_socket;
 };
 
 struct Http {
@@ -39,10 +52,22 @@ struct Http {
   bool enabled = true;
 };
 
+// Who may connect how. Without a file everyone who is known may, with a password.
+struct Hba {
+  std::string file;                     // in pg_hba.conf's format
+  std::string ident_file;               // in pg_ident.conf's format
+  std::string mock_secret;              // of unknown users' salts; empty: made up at each start
+  std::vector<access::HbaRule> rules;   // of `file`
+  std::vector<access::IdentEntry> names;  // of `ident_file`
+  bool needs_interfaces = false;        // a rule says samehost or samenet
+};
+
 struct User {
   std::string name;
-  std::string password;                 // plain, "md5..." or a SCRAM-SHA-256 verifier
-  std::string server_password;          // plain password toward servers when `password` is a verifier; empty: same
+  std::string password;                 // plain, "md5..." or a SCRAM-SHA-256 verifier; empty: no password fits
+  std::string server_password;          // plain password toward servers; empty: what the client's login gives
+  std::string valid_until;              // as PostgreSQL's VALID UNTIL; passwords do not count after it
+  std::int64_t expires = INT64_MAX;     // the same in seconds since 1970
   bool admin = false;                   // may use the admin console
   std::optional<std::uint32_t> pool_size;
 };
@@ -70,11 +95,41 @@ struct Account {
   std::string password;
 };
 
-// A server as "host=... port=..." (also hostaddr and dbname; a host beginning with '/' is a unix socket directory).
+// Users that the file does not name are looked up on the database's first primary.
+struct AuthQuery {
+  std::string user;                     // empty: no look-up
+  std::string password;
+  std::string dbname;                   // empty: the primary's own
+  std::string query = kDefault;         // $1 is the user; answers name, secret and, if it likes, expiry in seconds since 1970
+  seconds cache{60};                    // how long an answer counts
+  milliseconds timeout{5'000};          // of one look-up, connecting included
+  bool operator==(const AuthQuery&) const = default;
+
+  static constexpr const char* kDefault =
+      "SELECT rolname, rolpassword, pg_catalog.date_part('epoch', rolvaliduntil) FROM pg_catalog.pg_authid "
+      "WHERE rolname = $1 AND rolcanlogin";
+};
+
+// As libpq's sslmode. https://www.postgresql.org/docs/15/libpq-ssl.html
+enum class SslMode : std::uint8_t { kDisable, kPrefer, kRequire, kVerifyCa, kVerifyFull };
+
+// Encryption toward a server: the ssl* keywords of its connection string.
+struct ServerTls {
+  SslMode mode = SslMode::kDisable;
+  std::string root_cert;                // path
+  std::string cert;                     // path of the proxy's own certificate
+  std::string key;
+  bool require_binding = false;         // channel_binding=require
+  bool operator==(const ServerTls&) const = default;
+};
+
+// A server as "host=... port=..." (also hostaddr, dbname and ssl*; a host beginning with '/' is a unix socket directory).
 struct Server {
-  std::string host = "127.0.0.1";
+  std::string host = "127.0.0.1";       // where to connect
+  std::string name;                     // what its certificate must say when `host` is only its address; else empty
   std::uint16_t port = 5432;
   std::string dbname;                   // empty: the database's name
+  ServerTls tls;
   ServerId id;                          // position in Database::servers()
   bool operator==(const Server&) const = default;
 };
@@ -90,6 +145,7 @@ enum class ReplicaReads : std::uint8_t { kOff, kOn };
 struct Database {
   std::string name;
   Account control;                      // empty user: no probes, no catalog; every statement goes to the primary
+  AuthQuery auth_query;
   std::vector<Shard> shards;            // at least one
   sharding::Rules rules;                // rules.shards == shards.size()
   ReplicaReads replica_reads = ReplicaReads::kOn;
@@ -112,11 +168,13 @@ struct Config {
   std::string cluster = "howdah";       // name in transaction ids and stamps
   std::uint16_t workers = 0;            // threads; 0: one per core
   Listen listen;
+  Hba hba;
   Http http;
   Pool pool;
   Limits limits;
   Logging logging;
   std::vector<User> users;
+  std::string users_file;               // in the format of PgBouncer's auth_file
   std::map<std::string, Database, std::less<>> databases;
 
   const User* user(std::string_view name) const {

@@ -37,6 +37,7 @@ Loaded read_document(const YAML::Node& document, const std::string& path) {
                  "checks will take longer");
     }
   }
+  check_access(*config, reader);
   Loaded loaded;
   loaded.faults = reader.take_faults();
   loaded.warnings = reader.take_warnings();

@@ -24,9 +24,12 @@ std::string list_of(const std::vector<std::string>& words) {
   return out;
 }
 
-std::vector<Fault> in_file_order(std::vector<Fault> faults) {
-  std::stable_sort(faults.begin(), faults.end(),
-                   [](const Fault& a, const Fault& b) { return a.line < b.line; });
+// The configuration's own first, then those of the files that it names.
+std::vector<Fault> in_file_order(std::vector<Fault> faults, const std::string& first) {
+  std::stable_sort(faults.begin(), faults.end(), [&](const Fault& a, const Fault& b) {
+    if (a.file != b.file) return a.file == first || (b.file != first && a.file < b.file);
+    return a.line < b.line;
+  });
   return faults;
 }
 
@@ -46,14 +49,17 @@ Reader::Reader(std::string file) : file_(std::move(file)) {}
 void Reader::fault(int line, std::string message) {
   faults_.push_back({file_, line, std::move(message)});
 }
+void Reader::fault_in(const std::string& file, int line, std::string message) {
+  faults_.push_back({file, line, std::move(message)});
+}
 void Reader::warn(int line, std::string message) {
   warnings_.push_back({file_, line, std::move(message)});
 }
 std::vector<Fault> Reader::take_faults() {
-  return in_file_order(std::move(faults_));
+  return in_file_order(std::move(faults_), file_);
 }
 std::vector<Fault> Reader::take_warnings() {
-  return in_file_order(std::move(warnings_));
+  return in_file_order(std::move(warnings_), file_);
 }
 
 std::optional<std::vector<Entry>> Reader::take_map(const Entry& entry) {

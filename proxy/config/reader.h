@@ -28,6 +28,8 @@ class Reader {
 
   void fault(int line, std::string message);
   void warn(int line, std::string message);
+  // Of another file that this one names.
+  void fault_in(const std::string& file, int line, std::string message);
   std::vector<Fault> take_faults();  // in file order
   std::vector<Fault> take_warnings();
 

@@ -37,6 +37,7 @@ bool needs_restart(const Config& old, const Config& now, std::vector<std::string
   compare(top_section(), "", old, now, which);
   compare(listen_section(), "listen.", old.listen, now.listen, which);
   compare(tls_section(), "listen.tls.", old.listen.tls, now.listen.tls, which);
+  compare(unix_socket_section(), "listen.unix_socket.", old.listen.unix_socket, now.listen.unix_socket, which);
   compare(http_section(), "http.", old.http, now.http, which);
   compare(pool_section(), "pool.", old.pool, now.pool, which);
   compare(limits_section(), "limits.", old.limits, now.limits, which);

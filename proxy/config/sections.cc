@@ -46,6 +46,23 @@ Field<User> pool_size_field() {
           [](const User& user) { return user.pool_size ? std::to_string(*user.pool_size) : std::string(); }};
 }
 
+Field<User> valid_until_field() {
+  auto field = text_field("valid_until", &User::valid_until, kReload,
+                          "Until when the password counts, as `2030-12-31` or `2030-12-31 18:00:00+01`; UTC without an offset.");
+  field.type = "time";
+  field.read = [](User& user, Reader& reader, const Entry& entry) {
+    const auto text = reader.take_text(entry);
+    if (!text) return;
+    user.valid_until = *text;
+    if (const auto time = parse_time(*text)) {
+      user.expires = *time;
+    } else {
+      reader.fault(entry.line, entry.path + ": " + quoted(*text) + " is " + time.error().message);
+    }
+  };
+  return field;
+}
+
 // A nested section that is a plain member.
 template <class T, class Inner>
 Field<T> section_field(std::string name, Inner T::*member, const Section<Inner>& section, std::string doc) {
@@ -71,7 +88,17 @@ const Section<Config>& top_section() {
       integer_field("workers", &Config::workers, 0, 256, kRestart, "Worker threads; 0 means one per core."),
       section_field("listen", &Config::listen, listen_section(), "Where clients connect."),
       section_field("http", &Config::http, http_section(), "Where /metrics, /health and /ready are served."),
-      nested_field<Config>("users", "list", "Who may log in. At least one.", read_users).must(),
+      nested_field<Config>("hba", "section", "Who may connect from where, and how they prove who they are.", read_hba),
+      nested_field<Config>("users", "list",
+                           "Who may log in. At least one, unless `users_file` or an `auth_query` names them.",
+                           read_users),
+      [] {
+        auto field = text_field("users_file", &Config::users_file, kReload,
+                                "More users, in the format of PgBouncer's `auth_file`: `\"name\" \"secret\"` a line. A user "
+                                "of `users` without `password` has it from here.");
+        field.read = read_users_file;
+        return field;
+      }(),
       section_field("pool", &Config::pool, pool_section(), "Connections from Howdah to the servers."),
       section_field("limits", &Config::limits, limits_section(), "What clients may use up."),
       section_field("logging", &Config::logging, logging_section(), "Where the log goes and how much of it."),
@@ -88,7 +115,8 @@ const Section<Listen>& listen_section() {
       integer_field("backlog", &Listen::backlog, 1, 65535, kRestart,
                     "Connections that the kernel holds until they are accepted (it may cap this at "
                     "net.core.somaxconn)."),
-      nested_field<Listen>("tls", "section", "Encryption toward clients.", read_tls)};
+      nested_field<Listen>("tls", "section", "Encryption toward clients.", read_tls),
+      nested_field<Listen>("unix_socket", "section", "A socket in the file system, next to TCP.", read_unix_socket)};
   return section;
 }
 
@@ -104,7 +132,13 @@ const Section<Tls>& tls_section() {
                    "rejects plain connections."),
       text_field("cert", &Tls::cert, kReload,
                  "Certificate chain in PEM; a relative path starts at the configuration file's folder."),
-      text_field("key", &Tls::key, kReload, "Private key in PEM.")};
+      text_field("key", &Tls::key, kReload, "Private key in PEM, without a passphrase."),
+      text_field("client_ca", &Tls::client_ca, kReload,
+                 "Certificates in PEM that clients' certificates must be signed by; without it, clients are not asked "
+                 "for any. Needed for `cert` and `clientcert` in access rules."),
+      choice_field("min_version", &Tls::min_version,
+                   Choices<TlsVersion>{{"TLSv1.2", TlsVersion::k12}, {"TLSv1.3", TlsVersion::k13}}, kReload,
+                   "The lowest TLS version that is spoken with clients.")};
   return section;
 }
 
@@ -188,11 +222,13 @@ const Section<User>& user_section() {
       text_field("name", &User::name, kReload, "The role's name, the same on the servers.").must(),
       secret_field(
           "password", &User::password, kReload,
-          "What the client must know: the password itself, or its `md5...` or `SCRAM-SHA-256$...` verifier.")
-          .must(),
-      secret_field(
-          "server_password", &User::server_password, kReload,
-          "The password toward the servers; without it, `password`. Needed when `password` is a verifier."),
+          "What the client must know: the password itself, or its `md5...` or `SCRAM-SHA-256$...` verifier. Without it "
+          "no password fits, but trust, cert and peer may."),
+      secret_field("server_password", &User::server_password, kReload,
+                   "The password toward the servers; without it, `password`. Without both, or where `password` is a "
+                   "SCRAM verifier, a server is logged in to with the keys of the client's own SCRAM login; it must have "
+                   "the same verifier."),
+      valid_until_field(),
       boolean_field("admin", &User::admin, kReload, "May use the admin console."), pool_size_field()};
   return section;
 }
@@ -204,6 +240,8 @@ const Section<Database>& database_section() {
                     "pg_monitor, pg_signal_backend and every "
                     "application role, or a superuser. Without it (one shard only), every statement goes to "
                     "the primary."),
+      nested_field<Database>("auth_query", "section", "Looks up users that `users` does not name on the servers.",
+                             read_auth_query),
       nested_field<Database>(
           "shards", "list",
           "The servers, at least one shard. The order is the shards' numbering: append, never reorder.",
@@ -239,6 +277,7 @@ const Section<Shard>& shard_section() {
     if (!text) return;
     if (const auto parsed = parse_server(*text)) {
       server = *parsed;
+      check_server_tls(server.tls, reader, entry);
     } else {
       reader.fault(entry.line, entry.path + ": " + parsed.error().message);
     }
@@ -249,7 +288,8 @@ const Section<Shard>& shard_section() {
           .must(),
       nested_field<Shard>("primary", "server",
                           "`\"host=... port=... dbname=...\"`, also `hostaddr`; a host that begins with `/` "
-                          "is a socket folder.",
+                          "is a socket folder. Encryption as in libpq: `sslmode` (disable, prefer, require, verify-ca, "
+                          "verify-full; disable when not given), `sslrootcert`, `sslcert`, `sslkey`, `channel_binding`.",
                           [read_server](Shard& shard, Reader& reader, const Entry& entry) {
                             read_server(shard.primary, reader, entry);
                           })

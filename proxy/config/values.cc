@@ -81,15 +81,37 @@ Result<std::pair<std::string, std::string>> take_pair(std::string_view& text) {
   return pair;
 }
 
+Result<void> set_ssl_mode(ServerTls& tls, const std::string& value) {
+  static constexpr std::array<std::pair<std::string_view, SslMode>, 5> kModes{{{"disable", SslMode::kDisable},
+                                                                               {"prefer", SslMode::kPrefer},
+                                                                               {"require", SslMode::kRequire},
+                                                                               {"verify-ca", SslMode::kVerifyCa},
+                                                                               {"verify-full", SslMode::kVerifyFull}}};
+  for (const auto& [word, mode] : kModes) {
+    if (word != value) continue;
+    tls.mode = mode;
+    return {};
+  }
+  return faulty("sslmode is disable, prefer, require, verify-ca or verify-full, not \"" + value + "\"");
+}
+
 Result<void> set_server_value(Server& server, const std::string& name, const std::string& value,
                               bool& has_address) {
-  static const std::vector<std::string> kKnown{"host", "hostaddr", "port", "dbname"};
+  static const std::vector<std::string> kKnown{"host",    "hostaddr",    "port",   "dbname",
+                                               "sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding"};
   if (name == "host" || name == "hostaddr") {
     if (value.empty()) return faulty(name + " is empty");
     if (value.find(',') != std::string::npos)
       return faulty("one server, one host: \"" + value + "\" names several");
-    if (name == "hostaddr" || !has_address) server.host = value;
-    if (name == "hostaddr") has_address = true;
+    if (name == "hostaddr") {
+      if (!server.name.empty()) server.name = server.host;
+      server.host = value;
+      has_address = true;
+    } else if (has_address) {
+      server.name = value;
+    } else {
+      server.host = server.name = value;
+    }
     return {};
   }
   if (name == "port") {
@@ -103,12 +125,24 @@ Result<void> set_server_value(Server& server, const std::string& name, const std
     server.dbname = value;
     return {};
   }
+  if (name == "sslmode") return set_ssl_mode(server.tls, value);
+  if (name == "sslrootcert" || name == "sslcert" || name == "sslkey") {
+    if (value.empty()) return faulty(name + " is empty");
+    (name == "sslrootcert" ? server.tls.root_cert : name == "sslcert" ? server.tls.cert : server.tls.key) = value;
+    return {};
+  }
+  if (name == "channel_binding") {
+    if (value != "prefer" && value != "require")
+      return faulty("channel_binding is prefer or require, not \"" + value + "\"");
+    server.tls.require_binding = value == "require";
+    return {};
+  }
   if (name == "user" || name == "password")
     return faulty("\"" + name + "\" belongs under users or control, not here");
   const auto close = nearest(name, kKnown);
   return faulty(
       "unknown parameter \"" + name + "\"" +
-      (close.empty() ? " (known: host, hostaddr, port, dbname)" : "; did you mean \"" + close + "\"?"));
+      (close.empty() ? " (known: host, hostaddr, port, dbname, sslmode, sslrootcert, sslcert, sslkey, channel_binding)" : "; did you mean \"" + close + "\"?"));
 }
 
 }  // namespace
@@ -135,6 +169,45 @@ Result<milliseconds> parse_duration(std::string_view text) {
   return milliseconds(*value);
 }
 
+Result<std::int64_t> parse_time(std::string_view text) {
+  const Error expected = faulty("not a time such as 2030-12-31 or 2030-12-31 18:00:00+01");
+  text = trim(text);
+  if (text == "infinity") return std::numeric_limits<std::int64_t>::max();
+  const auto take_number = [&](std::size_t digits, int& out) {
+    if (text.size() < digits || !std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(digits), is_digit)) return false;
+    out = 0;
+    for (const char c : text.substr(0, digits)) out = out * 10 + (c - '0');
+    text.remove_prefix(digits);
+    return true;
+  };
+  const auto take = [&](std::string_view any_of) {
+    if (text.empty() || any_of.find(text.front()) == std::string_view::npos) return false;
+    text.remove_prefix(1);
+    return true;
+  };
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offset = 0;
+  if (!take_number(4, year) || !take("-") || !take_number(2, month) || !take("-") || !take_number(2, day)) return expected;
+  if (take(" T")) {
+    if (!take_number(2, hour) || !take(":") || !take_number(2, minute)) return expected;
+    if (take(":") && !take_number(2, second)) return expected;
+    const bool east = text.starts_with('+');
+    if (take("+-")) {
+      int hours = 0, minutes = 0;
+      if (!take_number(2, hours)) return expected;
+      if (take(":") && !take_number(2, minutes)) return expected;
+      if (hours > 15 || minutes > 59) return expected;
+      offset = (east ? 1 : -1) * (hours * 3600 + minutes * 60);
+    } else {
+      take("Z");
+    }
+  }
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!text.empty() || !date.ok() || hour > 23 || minute > 59 || second > 59) return expected;
+  const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  return days * 86'400 + hour * 3600 + minute * 60 + second - offset;
+}
+
 Result<std::int64_t> parse_size(std::string_view text) {
   return parse_quantity(text, kSizeUnits.begin(), kSizeUnits.end(),
                         "not a size such as 64kB, 16MB or a number of bytes");
@@ -156,6 +229,7 @@ Result<Server> parse_server(std::string_view text) {
     if (auto set = set_server_value(server, pair->first, pair->second, has_address); !set) return set.error();
   }
   if (seen.empty()) return faulty("write a server as \"host=... port=...\"");
+  if (server.name == server.host) server.name.clear();
   return server;
 }
 

@@ -19,7 +19,10 @@ Result<bool> parse_boolean(std::string_view text);
 Result<milliseconds> parse_duration(std::string_view text);
 // A number of bytes, or with a unit of 1024 as in PostgreSQL: kB, MB, GB.
 Result<std::int64_t> parse_size(std::string_view text);
-// libpq's keyword/value form: host, hostaddr, port and dbname; values may be quoted 'like \' this'.
+// A point in time in seconds since 1970: "2030-12-31", "2030-12-31 18:00[:00][Z|+01[:30]]", or "infinity". UTC without an
+// offset.
+Result<std::int64_t> parse_time(std::string_view text);
+// libpq's keyword/value form: host, hostaddr, port, dbname and those about TLS; values may be quoted 'like \' this'.
 // https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING
 Result<Server> parse_server(std::string_view text);
 

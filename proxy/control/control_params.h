@@ -9,6 +9,9 @@
 
 namespace howdah::control {
 
+// Where a server is and how connections to it are encrypted.
+pq::ConnectParams server_params(const config::Server& server);
+
 // For one server with the database's control account. The session's settings are pinned, so that neither the
 // role's nor the database's defaults change what our statements mean.
 pq::ConnectParams control_params(const config::Database& database, const config::Server& server,

@@ -14,7 +14,8 @@ constexpr auto kGiveUp = std::chrono::seconds(5);
 }
 
 CancelRequest::CancelRequest(Worker& worker, std::shared_ptr<ServerConn> target)
-    : worker_(worker), target_(std::move(target)), timer_(*this) {
+    : worker_(worker), target_(std::move(target)), tls_(target_->pool().target().tls), timer_(*this) {
+  if (target_->is_tls() && tls_.context != nullptr) upgrade_.emplace(tls_);
   pgwire::append_cancel_request(packet_, target_->backend_pid, target_->backend_key);
   ++target_->cancels_in_flight;
 }
@@ -33,6 +34,15 @@ bool CancelRequest::start() {
 }
 
 void CancelRequest::on_io(std::uint32_t events) {
+  if (upgrade_) {
+    const auto step = upgrade_->step(stream_);
+    if (!step) return worker_.end_cancel(*this);
+    if (*step == TlsUpgrade::Step::kWait) return;
+    upgrade_.reset();
+    // In the clear where the connection itself is encrypted: somebody on the way took the server's answer.
+    if (!stream_.is_tls()) return worker_.end_cancel(*this);
+    events = EPOLLOUT;
+  }
   if ((events & EPOLLOUT) != 0 && !packet_.empty()) {
     // A dozen bytes into an empty socket buffer: written whole, or the connection failed.
     const auto result = stream_.write(packet_);

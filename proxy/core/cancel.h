@@ -7,6 +7,7 @@
 #include "drivers/net/reactor.h"
 #include "drivers/net/stream.h"
 #include "proxy/core/server_conn.h"
+#include "proxy/core/tls_upgrade.h"
 
 namespace howdah::proxy {
 
@@ -28,6 +29,9 @@ class CancelRequest final : public net::IoHandler, public net::TimerHandler {
   Worker& worker_;
   std::shared_ptr<ServerConn> target_;
   std::string packet_;
+  // As the connection it is about: a key that was told in TLS is not told in the clear.
+  const ServerTlsTarget tls_;
+  std::optional<TlsUpgrade> upgrade_;
   net::Stream stream_;
   net::Timer timer_;
 };

@@ -16,6 +16,7 @@
 #include "drivers/pgwire/scram_verifier.h"
 #include "proxy/core/connection_reset.h"
 #include "proxy/core/server_conn.h"
+#include "proxy/core/tls_upgrade.h"
 
 namespace howdah::proxy {
 
@@ -30,7 +31,8 @@ struct ServerTarget {
   std::uint16_t port = 5432;
   std::string database;
   std::string user;
-  std::string password;
+  std::string password;    // or its md5 hash; empty: only Pool::scram_keys
+  ServerTlsTarget tls;
   ServerId server;
   ShardId shard;
   bool replica = false;
@@ -117,7 +119,7 @@ class Pool {
   std::size_t waiting() const { return waiters_.size(); }
   SteadyTime oldest_waiter() const { return waiters_.empty() ? SteadyTime{} : waiters_.front()->waiting_since; }
   const std::vector<std::shared_ptr<ServerConn>>& connections() const { return conns_; }
-  // SCRAM keys of the last login: spares the next one the key derivation.
+  // SCRAM keys: those that a client proved to know, or of the last login here, which spares the next one the derivation.
   std::optional<pgwire::ScramKeys> scram_keys;
 
   struct Counters {

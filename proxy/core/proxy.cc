@@ -55,7 +55,7 @@ Result<void> raise_descriptor_limit(std::uint32_t clients) {
 }  // namespace
 
 Proxy::Proxy(config::ConfigPtr config)
-    : config_(std::move(config)), mock_secret_(random_hex(16)), name_("howdah-" + random_hex(4)),
+    : config_(std::move(config)), name_("howdah-" + random_hex(4)),
       started_(std::chrono::steady_clock::now()) {}
 
 Proxy::~Proxy() { stop(); }
@@ -67,17 +67,7 @@ config::ConfigPtr Proxy::config() const {
 
 Result<void> Proxy::start() {
   if (auto raised = raise_descriptor_limit(config_->limits.clients); !raised) return raised;
-  if (config_->listen.tls.mode != config::TlsMode::kDisable) {
-    tls_.reset(SSL_CTX_new(TLS_server_method()));
-    SSL_CTX_set_min_proto_version(tls_.get(), TLS1_2_VERSION);
-    SSL_CTX_set_session_cache_mode(tls_.get(), SSL_SESS_CACHE_OFF);
-    if (SSL_CTX_use_certificate_chain_file(tls_.get(), config_->listen.tls.cert.c_str()) != 1 ||
-        SSL_CTX_use_PrivateKey_file(tls_.get(), config_->listen.tls.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(tls_.get()) != 1) {
-      return make_error(ErrorCode::kConfig, "listen.tls: the certificate or the key cannot be used",
-                        "both must be PEM files, and belong together");
-    }
-  }
+  if (auto applied = access_.apply(*config_); !applied) return applied;
   control_ = std::make_unique<control::Control>(config_);
   if (auto ready = control_->start(); !ready) return ready;
   // Last: whoever reaches the port is served.
@@ -85,6 +75,7 @@ Result<void> Proxy::start() {
   if (!fd) return fd.error();
   listen_fd_ = *fd;
   port_ = net::local_port(listen_fd_);
+  if (auto listening = listen_unix(); !listening) return listening;
   reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
   std::size_t workers = config_->workers;
   if (workers == 0) workers = std::max(1u, std::thread::hardware_concurrency());
@@ -92,21 +83,34 @@ Result<void> Proxy::start() {
   // All exist before any runs: they look each other up by number.
   for (std::size_t i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>(*this, i, config_));
   workers_[0]->reactor().add_level_triggered(listen_fd_, *this, EPOLLIN);
+  if (unix_door_) workers_[0]->reactor().add_level_triggered(unix_door_->listener->fd(), *unix_door_, EPOLLIN);
   for (auto& worker : workers_) worker->start();
   spdlog::info("listening address={} port={} workers={} databases={}", config_->listen.address, port_, workers,
                config_->databases.size());
   return {};
 }
 
+Result<void> Proxy::listen_unix() {
+  const config::UnixSocket& socket = config_->listen.unix_socket;
+  if (socket.directory.empty()) return {};
+  auto listener = net::UnixListener::open({.directory = socket.directory, .port = config_->listen.port, .mode = socket.mode,
+                                           .group = socket.group, .backlog = config_->listen.backlog});
+  if (!listener) return listener.error();
+  unix_door_ = std::make_unique<UnixDoor>(*this, std::move(*listener));
+  return {};
+}
+
+void Proxy::on_io(std::uint32_t) { accept_from(listen_fd_); }
+
 // On worker 0: clients are dealt out in turn.
-void Proxy::on_io(std::uint32_t) {
+void Proxy::accept_from(int listener) {
   for (int i = 0; i < 64; ++i) {
-    const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EMFILE || errno == ENFILE) {
         // Without a descriptor the client could not even be turned away, and the queue would stay full.
         close(reserve_fd_);
-        const int turned_away = accept(listen_fd_, nullptr, nullptr);
+        const int turned_away = accept(listener, nullptr, nullptr);
         if (turned_away >= 0) close(turned_away);
         reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
         spdlog::error("out of file descriptors: a client was turned away");
@@ -180,6 +184,11 @@ std::vector<std::string> Proxy::reload() {
     for (const auto& line : said) spdlog::warn("reload: {}", line);
     if (!restart.empty()) return said;
   }
+  if (auto applied = access_.apply(*loaded.config); !applied) {
+    said.push_back(running->path + ": " + applied.error().message);
+    spdlog::error("reload refused: {}; the running configuration stays in force", applied.error().message);
+    return said;
+  }
   {
     std::lock_guard lock(mutex_);
     config_ = loaded.config;
@@ -207,6 +216,8 @@ void Proxy::stop() {
   // Workers refer to each other: none goes before all have ended.
   for (auto& worker : workers_) worker->clear();
   workers_.clear();
+  access_.stop();
+  unix_door_.reset();
   control_.reset();
   if (listen_fd_ >= 0) close(listen_fd_);
   if (reserve_fd_ >= 0) close(reserve_fd_);

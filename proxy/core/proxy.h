@@ -1,8 +1,6 @@
 // The process: configuration, control thread, workers, listener, budgets; start, reload, drain.
 #pragma once
 
-#include <openssl/ssl.h>
-
 #include <atomic>
 #include <functional>
 #include <map>
@@ -13,6 +11,8 @@
 
 #include "proxy/config/config.h"
 #include "proxy/control/control.h"
+#include "drivers/net/unix_listener.h"
+#include "proxy/core/access_control.h"
 #include "proxy/core/admin_hook.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/worker.h"
@@ -51,8 +51,7 @@ class Proxy final : private net::IoHandler {
   std::shared_ptr<const Welcome> keep_welcome(const std::string& key, Welcome welcome);
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
   std::atomic<std::int64_t>& clients() { return clients_; }
-  SSL_CTX* tls() const { return tls_.get(); }  // null: TLS is off
-  const std::string& mock_secret() const { return mock_secret_; }
+  AccessControl& access() { return access_; }
   const std::string& name() const { return name_; }
   std::uint16_t port() const { return port_; }
   SteadyTime started() const { return started_; }
@@ -62,6 +61,16 @@ class Proxy final : private net::IoHandler {
 
  private:
   void on_io(std::uint32_t events) override;
+  void accept_from(int listener);
+  Result<void> listen_unix();
+
+  // Accepts from the unix socket, on worker 0.
+  struct UnixDoor final : net::IoHandler {
+    UnixDoor(Proxy& proxy_, std::unique_ptr<net::UnixListener> listener_) : proxy(proxy_), listener(std::move(listener_)) {}
+    void on_io(std::uint32_t) override { proxy.accept_from(listener->fd()); }
+    Proxy& proxy;
+    std::unique_ptr<net::UnixListener> listener;
+  };
 
   mutable std::mutex mutex_;
   config::ConfigPtr config_;  // guarded by mutex_
@@ -72,13 +81,10 @@ class Proxy final : private net::IoHandler {
   std::map<std::string, std::shared_ptr<Budget>> budgets_;  // guarded by mutex_
   std::atomic<std::int64_t> clients_{0};
   std::atomic<bool> draining_{false};
-  struct FreeContext {
-    void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
-  };
-  std::unique_ptr<SSL_CTX, FreeContext> tls_;
-  std::string mock_secret_;
+  AccessControl access_;
   std::string name_;
   int listen_fd_ = -1;
+  std::unique_ptr<UnixDoor> unix_door_;
   int reserve_fd_ = -1;  // given up for a moment when descriptors run out, so that a client can be told
   std::uint16_t port_ = 0;
   std::size_t next_worker_ = 0;

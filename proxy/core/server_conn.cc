@@ -151,10 +151,13 @@ void ServerConn::retire() {
 
 void ServerConn::on_io(std::uint32_t events) {
   if (state_ == State::kConnecting && login_->connecting()) {
-    if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
-    if (auto started = login_->on_connected(stream_.fd()); !started) return fail(started.error());
+    if ((events & (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
+    const auto ready = login_->on_connected(stream_);
+    if (!ready) return fail(ready.error());
+    if (!*ready) return;
     flush();
     if (lost()) return;
+    if (stream_.is_tls()) events |= EPOLLIN;  // the handshake may have read more than its own
   }
   if ((events & EPOLLOUT) != 0 && !out_.empty()) {
     const bool was_congested = congested();

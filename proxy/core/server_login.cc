@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "drivers/net/socket.h"
+#include "drivers/net/tls.h"
 #include "drivers/pgwire/backend.h"
 #include "drivers/pgwire/frontend.h"
 #include "drivers/pgwire/md5.h"
@@ -38,18 +39,31 @@ ErrorCode code_for(Bytes state) {
 
 Result<int> ServerLogin::open() const { return net::start_connect(target_.host, target_.port); }
 
-Result<void> ServerLogin::on_connected(int fd) {
-  if (const int error = net::connect_error(fd); error != 0) {
-    return make_error(ErrorCode::kServerUnavailable,
-                      "could not connect to server " + target_.describe() + ": " + std::strerror(error));
+Result<bool> ServerLogin::on_connected(net::Stream& stream) {
+  if (step_ == Step::kConnecting) {
+    if (const int error = net::connect_error(stream.fd()); error != 0) {
+      return make_error(ErrorCode::kServerUnavailable,
+                        "could not connect to server " + target_.describe() + ": " + std::strerror(error));
+    }
+    step_ = Step::kUpgrading;
+    if (target_.tls.context != nullptr) upgrade_.emplace(target_.tls);
   }
+  if (upgrade_) {
+    const auto step = upgrade_->step(stream);
+    if (!step) return step.error();
+    if (*step == TlsUpgrade::Step::kWait) return false;
+  }
+  send_startup();
+  return true;
+}
+
+void ServerLogin::send_startup() {
   const std::vector<std::pair<Bytes, Bytes>> params = {
       {"user", target_.user}, {"database", target_.database}, {"application_name", ""}};
   std::string packet;
   pgwire::append_startup(packet, 0, params);
   conn_.queue(packet);
   step_ = Step::kAuthenticating;
-  return {};
 }
 
 Result<void> ServerLogin::on_message(char type, Bytes body) {
@@ -100,14 +114,24 @@ void ServerLogin::ask() {
   conn_.queue(message);
 }
 
+Error ServerLogin::no_password(const char* method) const {
+  return make_error(ErrorCode::kServerUnavailable,
+                    std::string("the server asks for ") + method + ", but no password of user \"" + target_.user + "\" is known",
+                    "set server_password for the user, or have it log in to the proxy by SCRAM with the server's own verifier");
+}
+
 Result<void> ServerLogin::on_authentication(Bytes body) {
   pgwire::Authentication request;
   if (!decode(body, request)) return make_error(ErrorCode::kServerUnavailable, "malformed authentication request");
   std::string reply;
+  Result<void> step;
   switch (request.kind) {
     case pgwire::AuthKind::kOk:
       if (scram_ && !scram_->done()) {
         return make_error(ErrorCode::kServerUnavailable, "server " + target_.describe() + " did not prove that it knows the password");
+      }
+      if (target_.tls.require_binding && !bound_) {
+        return make_error(ErrorCode::kServerUnavailable, "channel binding is required, but server " + target_.describe() + " did not ask for it");
       }
       step_ = Step::kStarting;
       return {};
@@ -115,33 +139,21 @@ Result<void> ServerLogin::on_authentication(Bytes body) {
       if (pgwire::is_md5_verifier(target_.password)) {
         return make_error(ErrorCode::kServerUnavailable, "the server asks for a password in clear text, but only its md5 hash is known");
       }
+      if (target_.password.empty()) return no_password("a password in clear text");
       pgwire::append_password(reply, target_.password);
       break;
     case pgwire::AuthKind::kMd5:
+      if (target_.password.empty()) return no_password("an md5 hash");
       pgwire::append_password(reply, pgwire::is_md5_verifier(target_.password)
                                          ? pgwire::md5_response(target_.password, request.md5_salt())
                                          : pgwire::md5_password(target_.user, target_.password, request.md5_salt()));
       break;
-    case pgwire::AuthKind::kSasl: {
-      if (!request.offers(pgwire::kScramSha256)) {
-        return make_error(ErrorCode::kServerUnavailable, "the server offers no SASL mechanism that is supported");
-      }
-      pgwire::ScramClient::Settings settings;
-      settings.password = target_.password;
-      settings.nonce = random_nonce();
-      settings.keys = conn_.pool().scram_keys;
-      scram_.emplace(std::move(settings));
-      pgwire::append_sasl_initial(reply, pgwire::kScramSha256, scram_->first());
+    case pgwire::AuthKind::kSasl:
+      step = begin_scram(request, reply);
       break;
-    }
-    case pgwire::AuthKind::kSaslContinue: {
-      if (!scram_) return make_error(ErrorCode::kServerUnavailable, "authentication messages out of order");
-      auto next = scram_->on_continue(request.payload);
-      if (!next) return next.error();
-      conn_.pool().scram_keys = scram_->keys();
-      pgwire::append_sasl_response(reply, *next);
+    case pgwire::AuthKind::kSaslContinue:
+      step = continue_scram(request.payload, reply);
       break;
-    }
     case pgwire::AuthKind::kSaslFinal:
       if (!scram_) return make_error(ErrorCode::kServerUnavailable, "authentication messages out of order");
       return scram_->on_final(request.payload);
@@ -149,7 +161,42 @@ Result<void> ServerLogin::on_authentication(Bytes body) {
       return make_error(ErrorCode::kServerUnavailable, "the server wants an authentication method that is not supported",
                         "use scram-sha-256, md5, password or trust for the proxy in the server's pg_hba.conf");
   }
-  conn_.queue(reply);
+  if (step) conn_.queue(reply);
+  return step;
+}
+
+// With channel binding where the server offers it: then nobody stands between the proxy and the certificate's owner.
+Result<void> ServerLogin::begin_scram(const pgwire::Authentication& request, std::string& reply) {
+  using Binding = pgwire::ScramClient::Binding;
+  const std::string end_point = conn_.is_tls() ? net::peer_end_point(conn_.stream_.ssl()) : "";
+  const bool offered = request.offers(pgwire::kScramSha256Plus);
+  if (offered && !conn_.is_tls()) {
+    return make_error(ErrorCode::kServerUnavailable, "the server offers channel binding without TLS");
+  }
+  bound_ = offered && !end_point.empty();
+  if (!bound_ && (target_.tls.require_binding || !request.offers(pgwire::kScramSha256))) {
+    return make_error(ErrorCode::kServerUnavailable, target_.tls.require_binding ? "channel binding is required, but the server does not offer it"
+                                                                                 : "the server offers no SASL mechanism that is supported");
+  }
+  pgwire::ScramClient::Settings settings;
+  settings.password = target_.password;
+  settings.nonce = random_nonce();
+  settings.keys = conn_.pool().scram_keys;
+  settings.binding = bound_ ? Binding::kEndPoint : conn_.is_tls() && !end_point.empty() ? Binding::kNotOffered : Binding::kNone;
+  if (bound_) settings.binding_data = end_point;
+  settings.keys_only = target_.password.empty() || pgwire::is_md5_verifier(target_.password);
+  if (settings.keys_only && !settings.keys) return no_password("SCRAM");
+  scram_.emplace(std::move(settings));
+  pgwire::append_sasl_initial(reply, bound_ ? pgwire::kScramSha256Plus : pgwire::kScramSha256, scram_->first());
+  return {};
+}
+
+Result<void> ServerLogin::continue_scram(Bytes payload, std::string& reply) {
+  if (!scram_) return make_error(ErrorCode::kServerUnavailable, "authentication messages out of order");
+  auto next = scram_->on_continue(payload);
+  if (!next) return next.error();
+  conn_.pool().scram_keys = scram_->keys();
+  pgwire::append_sasl_response(reply, *next);
   return {};
 }
 

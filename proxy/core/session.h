@@ -34,6 +34,7 @@ namespace howdah::proxy {
 
 class AdminProtocol;
 class Worker;
+struct LoginProof;
 
 // A portal of the extended protocol, from Bind to the end of its transaction (or Sync outside of one).
 struct Portal {
@@ -117,6 +118,7 @@ class Session final : public net::IoHandler,
   const UserPools* pools() const { return pools_; }  // null: a console session, or not logged in yet
   bool is_admin() const { return is_admin_; }
   bool is_tls() const { return stream_.is_tls(); }
+  bool is_unix() const { return peer_ == "unix"; }
   bool logged_in() const { return logged_in_; }
   bool counted() const { return counted_; }
 
@@ -157,12 +159,20 @@ class Session final : public net::IoHandler,
   Task<> login();
   Task<bool> read_startup(Startup& startup);
   bool take_startup(const pgwire::StartupRequest& request, Startup& startup);
-  Task<bool> authenticate(const config::User* user, const std::string& name);
-  Task<bool> authenticate_scram(const config::User* user, const std::string& name);
-  Task<bool> next_password(std::string& body);
   Task<bool> read_more();
-  Task<bool> start_tls();
-  Task<bool> welcome(const Startup& startup);
+  Task<bool> start_tls(bool direct);
+  Task<bool> begin_direct_tls();
+  Task<bool> welcome(const Startup& startup, const LoginProof& proof);
+
+  // --- session_authenticate.cc: who it is, by which rule, and the proof
+  Task<bool> admit(const Startup& startup, LoginProof& proof);
+  Task<bool> look_up_user(const Startup& startup, LoginProof& proof);
+  Task<bool> ask_password(const Startup& startup, LoginProof& proof);
+  Task<bool> ask_md5(const Startup& startup, LoginProof& proof);
+  Task<bool> ask_clear(const Startup& startup, LoginProof& proof);
+  Task<bool> ask_scram(const Startup& startup, LoginProof& proof);
+  Task<bool> next_password(std::string& body, const char* what);
+  bool check_names(const Startup& startup, const LoginProof& proof);
 
   // --- session_admin.cc
   Task<> handle_admin(char type, Bytes body);

@@ -1,16 +1,18 @@
 // From the first byte of a connection to the first ReadyForQuery.
 // https://www.postgresql.org/docs/15/protocol-flow.html#id-1.10.6.7.3
 #include <openssl/rand.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cctype>
 
+#include "drivers/net/tls.h"
 #include "drivers/pgwire/backend.h"
-#include "drivers/pgwire/frame.h"
-#include "drivers/pgwire/md5.h"
-#include "drivers/pgwire/scram.h"
 #include "drivers/pgwire/startup.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/login_proof.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
@@ -20,10 +22,6 @@ namespace howdah::proxy {
 namespace {
 
 constexpr std::size_t kNameLength = 63;  // NAMEDATALEN - 1: longer names are cut, as PostgreSQL cuts them
-
-Error bad_password(const std::string& user) {
-  return make_error(ErrorCode::kAuthFailed, "password authentication failed for user \"" + user + "\"");
-}
 
 std::string lower(Bytes text) {
   std::string out(text);
@@ -57,8 +55,8 @@ Task<> Session::login() {
   Startup startup;
   bool ok = co_await read_startup(startup);
   if (ok) {
-    const config::User* user = worker_.config()->user(startup.user);
-    ok = co_await authenticate(user, startup.user) && co_await welcome(startup);
+    LoginProof proof;
+    ok = co_await admit(startup, proof) && co_await welcome(startup, proof);
   }
   timer_.cancel();
   if (timed_out_ && !closing_) {
@@ -85,9 +83,10 @@ Task<bool> Session::read_more() {
 
 Task<bool> Session::read_startup(Startup& startup) {
   bool ssl_asked = false, gss_asked = false;
+  if (!co_await begin_direct_tls()) co_return false;
   for (;;) {
     if (in_.empty() && !co_await read_more()) co_return false;
-    if (!stream_.is_tls() && pgwire::begins_with_tls(in_.view())) co_return false;  // direct TLS is not offered
+    if (!stream_.is_tls() && pgwire::begins_with_tls(in_.view())) co_return false;  // TLS is off, or SSLRequest was declined
     pgwire::StartupRequest request;
     std::size_t consumed = 0;
     const auto status = pgwire::next_startup(in_.view(), request, consumed);
@@ -109,20 +108,24 @@ Task<bool> Session::read_startup(Startup& startup) {
       case pgwire::StartupRequest::kGss: {
         const bool ssl = request.kind == pgwire::StartupRequest::kSsl;
         if (in_.size() > consumed) {
-          fatal(make_error(ErrorCode::kProtocolViolation, ssl ? "received unencrypted data after SSL request"
-                                                              : "received unencrypted data after GSSAPI encryption request"));
+          fatal(make_error(ErrorCode::kProtocolViolation,
+                           ssl ? "received unencrypted data after SSL request"
+                               : "received unencrypted data after GSSAPI encryption request",
+                           {}, "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack."));
           co_return false;
         }
-        if ((ssl ? ssl_asked : gss_asked) || (ssl && stream_.is_tls())) {
-          fatal(make_error(ErrorCode::kProtocolViolation, "unsupported frontend protocol 1234.5679: repeated request"));
+        if ((ssl ? ssl_asked : gss_asked) || stream_.is_tls()) {
+          // PostgreSQL reads a request that it has answered before as a version.
+          fatal(make_error(ErrorCode::kUnsupported, std::string("unsupported frontend protocol 1234.") + (ssl ? "5679" : "5680") +
+                                                        ": server supports 3.0 to 3.0"));
           co_return false;
         }
         (ssl ? ssl_asked : gss_asked) = true;
         in_.consume(consumed);
-        const bool accept = ssl && worker_.proxy().tls() != nullptr;
+        const bool accept = ssl && !is_unix() && worker_.proxy().access().current()->client_tls != nullptr;
         send(accept ? "S" : "N");
         flush_client();
-        if (accept && !co_await start_tls()) co_return false;
+        if (accept && !co_await start_tls(false)) co_return false;
         continue;
       }
       case pgwire::StartupRequest::kStartup:
@@ -134,17 +137,36 @@ Task<bool> Session::read_startup(Startup& startup) {
   }
 }
 
-Task<bool> Session::start_tls() {
-  SSL* ssl = SSL_new(worker_.proxy().tls());
+Task<bool> Session::start_tls(bool direct) {
+  const net::TlsContext context = worker_.proxy().access().current()->client_tls;
+  SSL* ssl = context == nullptr ? nullptr : net::accept_tls(context.get(), direct);
   if (ssl == nullptr) co_return false;
-  SSL_set_accept_state(ssl);
   stream_.start_tls(ssl);
   for (;;) {
     const auto step = stream_.handshake();
     if (step.status == net::IoStatus::kOk) co_return true;
-    if (step.status != net::IoStatus::kWouldBlock || closing_ || timed_out_) co_return false;
+    if (step.status != net::IoStatus::kWouldBlock) {
+      spdlog::info("TLS handshake failed peer={} reason={}", peer_, net::handshake_failure(ssl));
+      co_return false;
+    }
+    if (closing_ || timed_out_) co_return false;
     co_await suspend();
   }
+}
+
+// A client may begin with TLS itself, without asking. Its first byte is looked at and left in the socket, where the
+// handshake finds it. https://www.postgresql.org/docs/17/protocol-flow.html#PROTOCOL-FLOW-SSL
+Task<bool> Session::begin_direct_tls() {
+  if (is_unix() || worker_.proxy().access().current()->client_tls == nullptr) co_return true;
+  char first = 0;
+  for (;;) {
+    const ssize_t got = recv(stream_.fd(), &first, 1, MSG_PEEK);
+    if (got > 0) break;
+    if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) co_return false;
+    if (closing_ || timed_out_) co_return false;
+    co_await suspend();
+  }
+  co_return !pgwire::begins_with_tls(Bytes(&first, 1)) || co_await start_tls(true);
 }
 
 bool Session::take_startup(const pgwire::StartupRequest& request, Startup& startup) {
@@ -153,7 +175,7 @@ bool Session::take_startup(const pgwire::StartupRequest& request, Startup& start
                                                   std::to_string(request.minor) + ": server supports 3.0 to 3.0"));
     return false;
   }
-  if (worker_.config()->listen.tls.mode == config::TlsMode::kRequire && !stream_.is_tls()) {
+  if (worker_.config()->listen.tls.mode == config::TlsMode::kRequire && !stream_.is_tls() && !is_unix()) {
     fatal(make_error(ErrorCode::kAuthRejected, "connection requires TLS", "connect with sslmode=require"));
     return false;
   }
@@ -194,93 +216,17 @@ bool Session::take_startup(const pgwire::StartupRequest& request, Startup& start
   return true;
 }
 
-// One 'p' message's body; false when the client left, was too slow or sent something else.
-Task<bool> Session::next_password(std::string& body) {
-  for (;;) {
-    pgwire::Frame frame;
-    const auto status = pgwire::next_frame(in_.view(), pgwire::kMaxAuthLength, frame);
-    if (status == pgwire::FrameStatus::kOk && frame.type == pgwire::fe::kPassword) {
-      body.assign(frame.body);
-      in_.consume(frame.whole.size());
-      co_return true;
-    }
-    if (status == pgwire::FrameStatus::kMalformed || status == pgwire::FrameStatus::kOk ||
-        (!in_.empty() && in_.view()[0] != pgwire::fe::kPassword)) {
-      fatal(make_error(ErrorCode::kProtocolViolation, "expected password response"));
-      co_return false;
-    }
-    if (!co_await read_more()) co_return false;
-  }
-}
-
-Task<bool> Session::authenticate(const config::User* user, const std::string& name) {
-  if (user == nullptr || !pgwire::is_md5_verifier(user->password)) co_return co_await authenticate_scram(user, name);
-  pgwire::Md5Salt salt;
-  RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()), static_cast<int>(salt.size()));
-  worker_.scratch.clear();
-  pgwire::append_authentication_md5(worker_.scratch, salt);
-  send(worker_.scratch);
-  flush_client();
-  std::string body;
-  if (!co_await next_password(body)) co_return false;
-  pgwire::PasswordMessage password;
-  if (!decode(Bytes(body), password) || !pgwire::check_md5_response(user->password, salt, password.password)) {
-    fatal(bad_password(name));
-    co_return false;
-  }
-  co_return true;
-}
-
-Task<bool> Session::authenticate_scram(const config::User* user, const std::string& name) {
-  worker_.scratch.clear();
-  const Bytes mechanisms[] = {pgwire::kScramSha256};
-  pgwire::append_authentication_sasl(worker_.scratch, mechanisms);
-  send(worker_.scratch);
-  flush_client();
-  std::string body;
-  if (!co_await next_password(body)) co_return false;
-  pgwire::SaslInitialMessage initial;
-  if (!decode(Bytes(body), initial)) {
-    fatal(make_error(ErrorCode::kProtocolViolation, "malformed SASL message"));
-    co_return false;
-  }
-  if (initial.mechanism != pgwire::kScramSha256) {
-    fatal(make_error(ErrorCode::kProtocolViolation, "client selected an invalid SASL authentication mechanism"));
-    co_return false;
-  }
-  pgwire::ScramServer::Settings settings;
-  settings.verifier = worker_.verifier(user, name);
-  settings.nonce = pgwire::scram_nonce(random_bytes<18>());
-  pgwire::ScramServer scram(std::move(settings));
-  const auto first = scram.on_first(initial.data.value_or(Bytes()));
-  if (!first) {
-    fatal(first.error());
-    co_return false;
-  }
-  worker_.scratch.clear();
-  pgwire::append_authentication_sasl_continue(worker_.scratch, *first);
-  send(worker_.scratch);
-  flush_client();
-  if (!co_await next_password(body)) co_return false;
-  const auto final_message = scram.on_final(body);
-  if (!final_message || user == nullptr) {
-    const bool wrong = !final_message && final_message.error().code == ErrorCode::kProtocolViolation;
-    fatal(wrong ? final_message.error() : bad_password(name));
-    co_return false;
-  }
-  worker_.scratch.clear();
-  pgwire::append_authentication_sasl_final(worker_.scratch, *final_message);
-  send(worker_.scratch);
-  co_return true;
-}
-
 // Everything between a proven password and the first ReadyForQuery.
-Task<bool> Session::welcome(const Startup& startup) {
+Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
   worker_.scratch.clear();
   pgwire::append_authentication_ok(worker_.scratch);
   send(worker_.scratch);
   const auto config = worker_.config();
-  const config::User& user = *config->user(startup.user);
+  if (proof.identity == nullptr) {  // let in without a password, but nobody knows it
+    fatal(make_error(ErrorCode::kAuthRejected, "role \"" + startup.user + "\" does not exist"));
+    co_return false;
+  }
+  const config::User& user = proof.identity->user;
   is_admin_ = startup.database == "howdah" || startup.database == "pgbouncer";
   if (is_admin_ && !user.admin) {
     fatal(make_error(ErrorCode::kAuthRejected, "user \"" + startup.user + "\" may not use the admin console",
@@ -316,6 +262,7 @@ Task<bool> Session::welcome(const Startup& startup) {
     }
   } else {
     pools_ = worker_.pools_for(database->second, user);
+    arm_pools(*pools_, proof);
     const bool replicas = std::any_of(pools_->replicas.begin(), pools_->replicas.end(), [](const auto& r) { return !r.empty(); });
     if (replicas) {
       // The client may have written through another connection before this one: what it saw then it must see now.

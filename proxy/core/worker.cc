@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "drivers/net/socket.h"
+#include "proxy/core/access_control.h"
 #include "proxy/core/cancel.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
@@ -19,6 +20,16 @@ constexpr auto kHousekeeping = std::chrono::seconds(1);
 std::string resolved(const std::string& host) {
   auto address = net::resolve(host);
   return address ? *address : host;
+}
+
+const config::Server* server_at(const config::Database& database, ServerId id) {
+  for (const auto& shard : database.shards) {
+    if (shard.primary.id == id) return &shard.primary;
+    for (const auto& replica : shard.replicas) {
+      if (replica.id == id) return &replica;
+    }
+  }
+  return nullptr;
 }
 
 std::string pool_key(std::string_view database, std::string_view user) {
@@ -198,20 +209,6 @@ SettingsPtr Worker::intern_settings(const SettingsPtr& settings) {
   return settings;
 }
 
-pgwire::ScramVerifier Worker::verifier(const config::User* user, const std::string& name) {
-  if (user == nullptr) return pgwire::ScramVerifier::mock(name, proxy_.mock_secret());
-  if (auto stored = pgwire::ScramVerifier::parse(user->password)) return *stored;
-  const std::string key = user->name + '\0' + user->password;
-  auto known = verifiers_.find(key);
-  if (known == verifiers_.end()) {
-    if (verifiers_.size() > 10'000) verifiers_.clear();
-    // The mock's salt: the same on every worker and for every login, as a stored verifier's would be.
-    const auto salt = pgwire::ScramVerifier::mock(name, proxy_.mock_secret()).salt;
-    known = verifiers_.emplace(key, pgwire::ScramVerifier::make(user->password, salt)).first;
-  }
-  return known->second;
-}
-
 DatabaseView* Worker::database(std::string_view name) {
   const auto found = databases_.find(name);
   return found == databases_.end() ? nullptr : found->second.get();
@@ -227,13 +224,15 @@ std::unique_ptr<UserPools> Worker::make_pools(const config::Database& database, 
   auto pools = std::make_unique<UserPools>();
   pools->database = this->database(database.name);
   const std::uint32_t size = user.pool_size.value_or(config_->pool.size);
+  const AccessPtr access = proxy_.access().current();
   const auto add = [&](const config::Server& server, std::size_t shard, bool replica) {
     ServerTarget target;
     target.host = resolved(server.host);
     target.port = server.port;
     target.database = server.dbname.empty() ? database.name : server.dbname;
     target.user = user.name;
-    target.password = user.server_password.empty() ? user.password : user.server_password;
+    target.password = server_secret(user);
+    target.tls = tls_target(*access, server);
     target.server = ServerId(static_cast<std::uint16_t>(pools->by_server.size()));
     target.shard = ShardId(static_cast<std::uint16_t>(shard));
     target.replica = replica;
@@ -263,16 +262,18 @@ void Worker::apply_config(config::ConfigPtr config) {
   for (auto& [name, view] : databases_) {
     if (const auto found = config_->databases.find(name); found != config_->databases.end()) view->set_config(found->second);
   }
+  const AccessPtr access = proxy_.access().current();
   for (auto& [key, pools] : pools_) {
     const std::string user_name = key.substr(key.find('\0') + 1);
     const config::User* user = config_->user(user_name);
     for (auto& pool : pools->by_server) {
       ServerTarget target = pool->target();
+      if (const auto* server = server_at(pools->database->config(), target.server)) target.tls = tls_target(*access, *server);
       target.connect_timeout = config_->pool.connect_timeout;
       target.idle_timeout = config_->pool.idle_timeout;
       target.lifetime = config_->pool.lifetime;
       if (user != nullptr) {
-        target.password = user->server_password.empty() ? user->password : user->server_password;
+        target.password = server_secret(*user);
         pool->budget().limit.store(user->pool_size.value_or(config_->pool.size));
       }
       pool->reconfigure(target);

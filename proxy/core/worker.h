@@ -91,8 +91,6 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   void hand_over(std::size_t worker, std::shared_ptr<ServerConn> conn, std::shared_ptr<Budget> budget);
   // To the worker whose client has this key.
   void route_cancel(std::int32_t pid, const std::string& key);
-  // The user's SCRAM verifier, made once per password; a mock one for unknown users, so that they look alike.
-  pgwire::ScramVerifier verifier(const config::User* user, const std::string& name);
   // One object per distinct content: sessions with the same login settings compare by pointer.
   SettingsPtr intern_settings(const SettingsPtr& settings);
   std::uint64_t next_server_id() { return ++server_ids_ * kMaxWorkers + index_; }
@@ -134,7 +132,6 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   std::uint64_t next_scope_ = 1;
   std::uint64_t server_ids_ = 0;
   std::uint32_t next_pid_ = 0;
-  std::unordered_map<std::string, pgwire::ScramVerifier> verifiers_;  // by password and user
   std::vector<SettingsPtr> login_settings_;
   std::vector<std::unique_ptr<CancelRequest>> cancels_;
   std::vector<std::string> starving_;  // keys of pools_ with clients waiting for a server that refused more logins
