@@ -26,7 +26,6 @@ void check_user(const User& user, const std::vector<User>& others, Reader& reade
 void read_users(Config& config, Reader& reader, const Entry& entry) {
   const auto items = reader.take_list(entry);
   if (!items) return;
-  if (items->empty()) reader.fault(entry.line, entry.path + ": at least one user is needed");
   for (const auto& item : *items) {
     User user;
     read_section(reader, user_section(), item, user);

@@ -71,7 +71,7 @@ struct ReplicaMonitor::Reading {
 
 ReplicaMonitor::ReplicaMonitor(asio::io_context& io, const config::Database& config, HealthTable& health,
                                Settings settings)
-    : io_(io), config_(config), health_(health), settings_(settings) {
+    : io_(io), settings_(settings) {
   std::uint16_t next = 0;
   for (const auto& shard : config.shards) {
     auto& shard_watch = *shards_.emplace_back(std::make_unique<ShardWatch>(shard.replicas.size()));

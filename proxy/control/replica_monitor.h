@@ -46,8 +46,6 @@ class ReplicaMonitor {
   void known(Watch& watch);
 
   boost::asio::io_context& io_;
-  const config::Database& config_;
-  HealthTable& health_;
   const Settings settings_;
   std::vector<std::unique_ptr<ShardWatch>> shards_;
   std::vector<std::unique_ptr<Watch>> watches_;

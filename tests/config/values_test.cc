@@ -70,7 +70,11 @@ TEST(ParseServer, NamesTheFault) {
       {"port=0", "port \"0\" is not a number from 1 to 65535"},
       {"port=65536", "port \"65536\" is not a number from 1 to 65535"},
       {"hots=a", "unknown parameter \"hots\"; did you mean \"host\"?"},
-      {"sslmode=require", "unknown parameter \"sslmode\" (known: host, hostaddr, port, dbname)"},
+      {"sslmode=allow", "sslmode is disable, prefer, require, verify-ca or verify-full, not \"allow\""},
+      {"host=a sslrootcert=''", "sslrootcert is empty"},
+      {"host=a channel_binding=disable", "channel_binding is prefer or require, not \"disable\""},
+      {"service=x", "unknown parameter \"service\" (known: host, hostaddr, port, dbname, sslmode, sslrootcert, sslcert, sslkey, "
+                    "channel_binding)"},
       {"host=a user=b", "\"user\" belongs under users or control, not here"},
   };
   for (const auto& [text, message] : cases) {
@@ -78,6 +82,30 @@ TEST(ParseServer, NamesTheFault) {
     ASSERT_FALSE(server) << text;
     EXPECT_EQ(server.error().message, message);
   }
+}
+
+TEST(ParseServer, TakesEncryptionAsLibpqWritesIt) {
+  const auto server = parse_server("host=db.example hostaddr=10.0.0.1 sslmode=verify-full sslrootcert=ca.crt sslcert=c.crt sslkey='c key' "
+                                   "channel_binding=require");
+  ASSERT_TRUE(server);
+  EXPECT_EQ(server->host, "10.0.0.1");
+  EXPECT_EQ(server->name, "db.example") << "what the certificate must say";
+  EXPECT_EQ(server->tls, (ServerTls{SslMode::kVerifyFull, "ca.crt", "c.crt", "c key", true}));
+  EXPECT_EQ(parse_server("hostaddr=10.0.0.1 host=db")->name, "db");
+  EXPECT_EQ(parse_server("host=db")->name, "") << "the same as where it is";
+  EXPECT_EQ(parse_server("host=db")->tls.mode, SslMode::kDisable);
+}
+
+TEST(ParseTime, ReadsDatesAndOffsets) {
+  EXPECT_EQ(*parse_time("1970-01-01"), 0);
+  EXPECT_EQ(*parse_time("2030-12-31"), 1924905600);
+  EXPECT_EQ(*parse_time("2030-12-31 18:30"), 1924972200);
+  EXPECT_EQ(*parse_time("2030-12-31T18:30:05Z"), 1924972205);
+  EXPECT_EQ(*parse_time("2030-12-31 18:30:00+01"), 1924968600);
+  EXPECT_EQ(*parse_time("2030-12-31 18:30:00-05:30"), 1924992000);
+  EXPECT_EQ(*parse_time("infinity"), INT64_MAX);
+  for (const char* text : {"", "2030", "2030-13-01", "2030-02-30", "2030-1-1", "2030-12-31 25:00", "2030-12-31 18:30 CET", "tomorrow", "2030-12-31x"})
+    EXPECT_FALSE(parse_time(text)) << text;
 }
 
 TEST(Nearest, FindsTypingErrorsOnly) {
