@@ -155,7 +155,9 @@ class World:
         """What drivers read, by libpq's names: https://www.postgresql.org/docs/15/libpq-envars.html"""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         return clean | {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "app", "PGPASSWORD": "app", "PGDATABASE": "app",
-                        "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(self.folder / "ca.crt"), "TZ": "UTC"}
+                        "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(self.folder / "ca.crt"), "TZ": "UTC",
+                        # Some drivers read the machine's certificates as well, for each connection.
+                        "SSL_CERT_FILE": str(self.folder / "ca.crt"), "SSL_CERT_DIR": str(self.folder / "sock")}
 
     def stop(self):
         if self.howdah is not None:
