@@ -22,7 +22,9 @@ Result<void> ScramServer::check_binding_flag(Bytes flag) const {
     }
     // "y" after an offer of PLUS: somebody between us took the offer out of our list.
     if (flag == "y" && settings_.plus_offered) {
-      return binding_failed("The client supports SCRAM channel binding but thinks the server does not.");
+      return binding_failed(
+          "The client supports SCRAM channel binding but thinks the server does not.  However, this server does "
+          "support channel binding.");
     }
     return {};
   }
@@ -41,7 +43,8 @@ Result<void> ScramServer::check_binding_flag(Bytes flag) const {
 
 Result<std::string> ScramServer::on_first(Bytes client_first) {
   if (state_ != State::kStart) return scram_out_of_order();
-  if (client_first.find('\0') != Bytes::npos) return malformed_scram("The message contains a zero byte.");
+  if (client_first.empty()) return malformed_scram("The message is empty.");
+  if (client_first.find('\0') != Bytes::npos) return malformed_scram("Message length does not match input length.");
   const std::size_t flag_end = client_first.find(',');
   const std::size_t header_end = flag_end == Bytes::npos ? Bytes::npos : client_first.find(',', flag_end + 1);
   if (header_end == Bytes::npos) return malformed_scram("Comma expected, but not found.");

@@ -38,12 +38,7 @@ AccessPtr AccessControl::current() const {
 }
 
 void AccessControl::stop() {
-  AccessPtr last;
-  {
-    std::lock_guard lock(mutex_);
-    last = std::exchange(current_, std::make_shared<AccessSnapshot>());
-  }
-  last.reset();  // joins the look-ups' threads, without the lock
+  for (const auto& [database, lookup] : current()->lookups) lookup->stop();
 }
 
 IdentityPtr AccessControl::make_identity(config::User user, const AccessSnapshot& next, const AccessSnapshot& old) const {

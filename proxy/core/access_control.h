@@ -39,7 +39,7 @@ class AccessControl {
   Result<void> apply(const config::Config& config);
   // For a login. Costs a lock; not for the data path.
   AccessPtr current() const;
-  // No look-up answers any more.
+  // Before the workers stop, to whom look-ups answer.
   void stop();
 
  private:

@@ -211,12 +211,12 @@ void Proxy::drain(Duration limit) {
 
 void Proxy::stop() {
   if (control_) control_->stop();
+  access_.stop();
   for (auto& worker : workers_) worker->stop();
   for (auto& worker : workers_) worker->join();
   // Workers refer to each other: none goes before all have ended.
   for (auto& worker : workers_) worker->clear();
   workers_.clear();
-  access_.stop();
   unix_door_.reset();
   control_.reset();
   if (listen_fd_ >= 0) close(listen_fd_);

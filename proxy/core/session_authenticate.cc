@@ -295,7 +295,15 @@ Task<bool> Session::ask_scram(const Startup& startup, LoginProof& proof) {
   settings.verifier = verifier_of(*proof.access, identity, startup.user);
   settings.nonce = pgwire::scram_nonce(random_text<18>());
   pgwire::ScramServer scram(std::move(settings));
-  const auto first = scram.on_first(initial.data.value_or(Bytes()));
+  std::string first_message(initial.data.value_or(Bytes()));
+  if (!initial.data) {  // a client may name the mechanism alone, and begin after an empty challenge
+    worker_.scratch.clear();
+    pgwire::append_authentication_sasl_continue(worker_.scratch, "");
+    send(worker_.scratch);
+    flush_client();
+    if (!co_await next_password(first_message, "SASL")) co_return false;
+  }
+  const auto first = scram.on_first(first_message);
   if (!first) {
     fatal(first.error());
     co_return false;

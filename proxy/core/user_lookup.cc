@@ -60,10 +60,12 @@ UserLookup::UserLookup(config::AuthQuery settings, config::Server server, Comple
   });
 }
 
-UserLookup::~UserLookup() {
+UserLookup::~UserLookup() { stop(); }
+
+void UserLookup::stop() {
   {
     std::lock_guard lock(mutex_);
-    stopping_ = true;
+    if (std::exchange(stopping_, true)) return;
   }
   stop_.request();
   changed_.notify_one();

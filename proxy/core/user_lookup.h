@@ -35,8 +35,10 @@ class UserLookup {
 
   const config::AuthQuery& settings() const { return settings_; }
   const config::Server& server() const { return server_; }
-  // `done` runs at once when the answer is known, else on the look-up's thread; never after the destructor returned.
+  // `done` runs at once when the answer is known, else on the look-up's thread; never after stop() returned.
   void find(const std::string& name, Callback done);
+  // What is under way ends with an error, and so does every find() from now on. Returns when the thread has ended.
+  void stop();
   // A login with the known answer failed, so it may be out of date: asks again unless it is only seconds old.
   void doubt(const std::string& name);
 

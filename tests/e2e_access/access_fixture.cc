@@ -26,7 +26,7 @@ std::string yaml_of(testing::PgCluster& cluster, const Access& access) {
   return "cluster: test\nworkers: 2\nlisten: { address: 127.0.0.1, port: @PORT@" + (access.listen.empty() ? "" : ", " + access.listen) +
          " }\nhttp: { address: 127.0.0.1, port: @HTTP@ }\n" + (access.users.empty() ? "" : "users: " + access.users + "\n") +
          "pool: " + access.pool + "\n" + access.extra + (access.extra.empty() ? "" : "\n") +
-         "databases:\n  app:\n    control: { user: howdah, password: howdah }\n" + database +
+         "databases:\n  app:\n" + (access.control ? "    control: { user: howdah, password: howdah }\n" : "") + database +
          "    shards:\n      - { name: s0, primary: \"" + cluster.primary().address() + " " + access.server + "\" }\n";
 }
 

@@ -16,6 +16,7 @@ struct Access {
   std::string users = "[ { name: app, password: app }, { name: admin, password: admin, admin: true } ]";
   std::string extra;     // further top-level lines
   std::string database;  // further keys of databases.app, a line each
+  bool control = true;   // with a control account: start-up waits for it
   std::string server;    // further keywords of the server's connection string
   std::string pool = "{ mode: transaction, size: 5, connect_timeout: 5s, wait_timeout: 10s }";
 };
