@@ -24,7 +24,10 @@ enum class ErrorCode : std::uint8_t {
   kServerLost,             // the server connection broke while a statement was under way
   kQueryCanceled,          // canceled by the client before it reached a server
   kShuttingDown,           // the proxy drains
-  kIdleTimeout,            // closed by one of the idle timeouts
+  kIdleTimeout,            // a client that sent nothing for too long
+  kIdleInTransaction,      // ... inside a transaction
+  kTransactionTimeout,     // a transaction that took too long
+  kDeadlock,               // transactions that wait for each other's server connections
   kInFailedTransaction,    // statement inside an aborted transaction
   kActiveTransaction,      // statement that may not run inside a transaction
   kNoActiveTransaction,    // statement that needs a transaction
@@ -52,6 +55,7 @@ struct Error {
   std::string detail;   // why; may be empty
   std::string hint;     // what to do; may be empty
   int position = 0;     // 1-based character position in the statement text, 0 for none
+  std::string sqlstate = {};  // as a server gave it, where it is to be passed on; empty: the code's own
 
   bool operator==(const Error&) const = default;
 };
@@ -60,7 +64,7 @@ template <class T>
 using Result = boost::system::result<T, Error>;
 
 inline Error make_error(ErrorCode code, std::string message, std::string hint = {}, std::string detail = {}) {
-  return Error{code, std::move(message), std::move(detail), std::move(hint), 0};
+  return Error{code, std::move(message), std::move(detail), std::move(hint), 0, {}};
 }
 
 // Result::value() on an error is a programming error; it ends in an exception that nothing catches.

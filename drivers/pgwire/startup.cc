@@ -74,6 +74,10 @@ FrameStatus next_startup(Bytes in, StartupRequest& out, std::size_t& consumed) {
   return FrameStatus::kOk;
 }
 
+bool begins_with_cancel(Bytes in) {
+  return in.size() >= 8 && load_be<std::uint32_t>(in.data() + 4) == kCancelCode;
+}
+
 void append_ssl_request(std::string& out) {
   append_code(out, 8, kSslCode);
 }

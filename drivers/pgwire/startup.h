@@ -59,6 +59,9 @@ inline bool begins_with_tls(Bytes in) {
   return !in.empty() && in.front() == 0x16;
 }
 
+// A packet that says it is a CancelRequest, whether or not the rest of it is right.
+bool begins_with_cancel(Bytes in);
+
 void append_ssl_request(std::string& out);
 void append_gss_request(std::string& out);
 void append_cancel_request(std::string& out, std::int32_t pid, Bytes key);

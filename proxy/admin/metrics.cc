@@ -125,6 +125,12 @@ void add_totals(std::vector<MetricFamily>& out, const Totals& totals) {
   counter("howdah_errors_total", "Errors that Howdah itself answered with", totals.errors);
   counter("howdah_refused_total", "Statements refused because they cannot be proven exact", totals.refused);
   counter("howdah_wait_timeouts_total", "Clients that got no server connection in time", totals.wait_timeouts);
+  counter("howdah_query_timeouts_total", "Statements canceled because they took too long", totals.query_timeouts);
+  counter("howdah_transaction_timeouts_total", "Clients disconnected because their transaction took too long",
+          totals.transaction_timeouts);
+  counter("howdah_idle_timeouts_total", "Clients disconnected because they sent nothing for too long", totals.idle_timeouts);
+  counter("howdah_pool_deadlocks_total", "Transactions rolled back because they waited for each other's server connections",
+          totals.deadlocks);
   counter("howdah_plan_cache_hits_total", "Statements planned without parsing", totals.plan_hits);
   counter("howdah_plan_cache_misses_total", "Statements that had to be parsed", totals.plan_misses);
   counter("howdah_all_shard_statements_total", "Statements run on all shards", totals.all_shard_statements);

@@ -36,6 +36,16 @@ Table show_config(const config::Config& config) {
   add("pool_mode", [](C c) { return std::string(pool_mode_name(c.pool.mode)); }, true);
   add("default_pool_size", [](C c) { return std::to_string(c.pool.size); }, true);
   add("max_client_conn", [](C c) { return std::to_string(c.limits.clients); }, true);
+  add("min_pool_size", [](C c) { return std::to_string(c.pool.min_size); }, true);
+  add("reserve_pool_size", [](C c) { return std::to_string(c.pool.reserve_size); }, true);
+  add("reserve_pool_timeout", [](C c) { return whole_seconds(c.pool.reserve_timeout); }, true);
+  add("max_db_connections", [](C c) { return std::to_string(c.limits.server_connections_per_database); }, true);
+  add("max_user_connections", [](C c) { return std::to_string(c.limits.server_connections_per_user); }, true);
+  add("max_db_client_connections", [](C c) { return std::to_string(c.limits.clients_per_database); }, true);
+  add("max_user_client_connections", [](C c) { return std::to_string(c.limits.clients_per_user); }, true);
+  add("query_timeout", [](C c) { return whole_seconds(c.limits.query_timeout); }, true);
+  add("transaction_timeout", [](C c) { return whole_seconds(c.limits.transaction_timeout); }, true);
+  add("query_wait_notify", [](C c) { return whole_seconds(c.pool.wait_notice); }, true);
   add("query_wait_timeout", [](C c) { return whole_seconds(c.pool.wait_timeout); }, true);
   add("server_connect_timeout", [](C c) { return whole_seconds(c.pool.connect_timeout); }, true);
   add("server_idle_timeout", [](C c) { return whole_seconds(c.pool.idle_timeout); }, true);

@@ -36,6 +36,10 @@ void add_totals(Totals& totals, const Worker& worker) {
   totals.distributed_aborts += load(from.distributed_aborts);
   totals.all_shard_statements += load(from.all_shard_statements);
   totals.wait_timeouts += load(from.wait_timeouts);
+  totals.query_timeouts += load(from.query_timeouts);
+  totals.transaction_timeouts += load(from.transaction_timeouts);
+  totals.idle_timeouts += load(from.idle_timeouts);
+  totals.deadlocks += load(from.deadlocks);
   totals.clients += load(from.clients);
 }
 

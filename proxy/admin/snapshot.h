@@ -27,6 +27,7 @@ struct Totals {
   std::uint64_t plan_hits = 0, plan_misses = 0, plan_entries = 0;
   std::uint64_t bytes_from_clients = 0, bytes_to_clients = 0;
   std::uint64_t distributed_commits = 0, distributed_aborts = 0, all_shard_statements = 0, wait_timeouts = 0;
+  std::uint64_t query_timeouts = 0, transaction_timeouts = 0, idle_timeouts = 0, deadlocks = 0;
   std::int64_t clients = 0;  // logged in, the console's included
 };
 

@@ -62,6 +62,13 @@ struct Hba {
   bool needs_interfaces = false;        // a rule says samehost or samenet
 };
 
+// What may be set for one user or one database. The user's value counts before the database's, and that before the file's.
+struct Overrides {
+  std::optional<std::uint32_t> pool_size, min_pool_size, reserve_pool_size;
+  std::optional<std::uint32_t> clients, server_connections;
+  std::optional<milliseconds> wait_timeout, query_timeout, transaction_timeout, idle_timeout, idle_in_transaction_timeout;
+};
+
 struct User {
   std::string name;
   std::string password;                 // plain, "md5..." or a SCRAM-SHA-256 verifier; empty: no password fits
@@ -70,11 +77,16 @@ struct User {
   std::int64_t expires = INT64_MAX;     // the same in seconds since 1970
   bool admin = false;                   // may use the admin console
   std::optional<std::uint32_t> pool_size;
+  Overrides limits;
 };
 
 struct Pool {
   PoolMode mode = PoolMode::kTransaction;
   std::uint32_t size = 20;              // server connections per (database, user, server), over all workers
+  std::uint32_t min_size = 0;           // ... kept open once a client has come
+  std::uint32_t reserve_size = 0;       // ... more of them once a client has waited for reserve_timeout
+  milliseconds reserve_timeout{5'000};
+  milliseconds wait_notice{5'000};      // a waiting client is told after this; 0: never
   milliseconds wait_timeout{30'000};    // how long a client waits for a server connection, then 53300... 0: no limit
   milliseconds connect_timeout{5'000};  // TCP connect and login to a server
   seconds idle_timeout{600};            // an idle server connection is closed after this; 0: never
@@ -84,9 +96,17 @@ struct Pool {
 
 struct Limits {
   std::uint32_t clients = 12'000;           // connected clients; the console is exempt
+  std::uint32_t clients_per_user = 0;       // 0: no limit of its own
+  std::uint32_t clients_per_database = 0;
+  std::uint32_t server_connections = 0;     // to one server, over all databases and users; 0: no limit
+  std::uint32_t server_connections_per_database = 0;  // to one server
+  std::uint32_t server_connections_per_user = 0;      // to one server
   seconds login_timeout{60};
-  seconds idle_timeout{0};                  // of a client outside a transaction; 0: never
-  seconds idle_in_transaction_timeout{0};   // 0: never
+  milliseconds idle_timeout{0};                  // of a client outside a transaction; 0: never
+  milliseconds idle_in_transaction_timeout{0};   // 0: never
+  milliseconds transaction_timeout{0};           // 0: never
+  milliseconds query_timeout{0};                 // 0: never
+  std::uint32_t statements = 10'000;        // prepared statements of one client
   std::uint32_t message_bytes = 0x3fffffff; // largest message accepted from a client, PostgreSQL's own bound
 };
 
@@ -148,6 +168,7 @@ struct Database {
   AuthQuery auth_query;
   std::vector<Shard> shards;            // at least one
   sharding::Rules rules;                // rules.shards == shards.size()
+  Overrides limits;
   ReplicaReads replica_reads = ReplicaReads::kOn;
   milliseconds probe_interval{50};      // LSN samples of primaries and replicas
   milliseconds catalog_interval{5'000}; // check for schema changes made behind Howdah's back

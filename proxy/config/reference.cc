@@ -98,7 +98,8 @@ std::string config_reference_markdown() {
   return kIntroduction + table("The file", top_section()) + table("listen", listen_section()) +
          table("listen.tls", tls_section()) + table("listen.unix_socket", unix_socket_section()) +
          table("hba", hba_section()) + table("http", http_section()) +
-         table("users[]", user_section()) + table("pool", pool_section()) +
+         table("users[]", user_section()) +
+         table("users[].limits, databases.NAME.limits", overrides_section()) + table("pool", pool_section()) +
          table("limits", limits_section()) + table("logging", logging_section()) +
          table("databases.NAME", database_section()) + table("databases.NAME.control", account_section()) +
          table("databases.NAME.auth_query", auth_query_section()) +

@@ -63,6 +63,27 @@ Field<User> valid_until_field() {
   return field;
 }
 
+// A value that may be absent, read and described as `field` is.
+template <class V>
+struct Given {
+  V value{};
+};
+
+template <class T, class V>
+Field<T> optional_field(Field<Given<V>> field, std::optional<V> T::*member) {
+  return {field.name,
+          field.type,
+          field.bounds,
+          field.effect,
+          field.doc,
+          [field, member](T& out, Reader& reader, const Entry& entry) {
+            Given<V> given;
+            field.read(given, reader, entry);
+            out.*member = given.value;
+          },
+          [field, member](const T& from) { return from.*member ? field.show({*(from.*member)}) : std::string(); }};
+}
+
 // A nested section that is a plain member.
 template <class T, class Inner>
 Field<T> section_field(std::string name, Inner T::*member, const Section<Inner>& section, std::string doc) {
@@ -161,6 +182,16 @@ const Section<Pool>& pool_section() {
       integer_field("size", &Pool::size, 1, 10'000, kReload,
                     "The most server connections per (database, user, server), over all workers; each "
                     "primary and replica counts apart."),
+      integer_field("min_size", &Pool::min_size, 0, 10'000, kReload,
+                    "Server connections per (database, user, server) that are kept open once a client has come; "
+                    "PgBouncer's min_pool_size."),
+      integer_field("reserve_size", &Pool::reserve_size, 0, 10'000, kReload,
+                    "So many more than `size` while a client has waited for `reserve_timeout`; PgBouncer's "
+                    "reserve_pool_size."),
+      duration_field("reserve_timeout", &Pool::reserve_timeout, milliseconds(0), hours(1), kReload,
+                     "How long a client waits before the reserve is used."),
+      duration_field("wait_notice", &Pool::wait_notice, milliseconds(0), hours(1), kReload,
+                     "A client that has waited this long for a server connection gets a NOTICE, once; 0 sends none."),
       duration_field(
           "wait_timeout", &Pool::wait_timeout, milliseconds(0), days(1), kReload,
           "How long a client waits for a server connection before it gets an error; 0 waits without limit."),
@@ -181,6 +212,19 @@ const Section<Limits>& limits_section() {
   static const Section<Limits> section{
       integer_field("clients", &Limits::clients, 1, 1'000'000, kReload,
                     "Connected clients; the admin console is exempt."),
+      integer_field("clients_per_user", &Limits::clients_per_user, 0, 1'000'000, kReload,
+                    "Connected clients of one user; 0 sets no limit."),
+      integer_field("clients_per_database", &Limits::clients_per_database, 0, 1'000'000, kReload,
+                    "Connected clients of one database; 0 sets no limit."),
+      integer_field("server_connections", &Limits::server_connections, 0, 100'000, kReload,
+                    "Server connections to one server, over all databases and users; 0 sets no limit. Pools share it "
+                    "fairly."),
+      integer_field("server_connections_per_database", &Limits::server_connections_per_database, 0, 100'000, kReload,
+                    "Server connections to one server for one database, over all users (PgBouncer's "
+                    "max_db_connections); 0 sets no limit."),
+      integer_field("server_connections_per_user", &Limits::server_connections_per_user, 0, 100'000, kReload,
+                    "Server connections to one server for one user, over all databases (PgBouncer's "
+                    "max_user_connections); 0 sets no limit."),
       duration_field("login_timeout", &Limits::login_timeout, seconds(1), minutes(10), kReload,
                      "How long a client may take to log in."),
       duration_field(
@@ -190,6 +234,14 @@ const Section<Limits>& limits_section() {
                      days(30), kReload,
                      "A client inside a transaction that sends nothing for this long is disconnected and "
                      "rolled back; 0 never."),
+      duration_field("transaction_timeout", &Limits::transaction_timeout, milliseconds(0), days(30), kReload,
+                     "A client whose transaction takes longer is disconnected and rolled back, but not once a two-phase "
+                     "commit has begun; 0 never."),
+      duration_field("query_timeout", &Limits::query_timeout, milliseconds(0), days(30), kReload,
+                     "A statement that takes longer on its servers is canceled, but not once a two-phase commit has "
+                     "begun; 0 never."),
+      integer_field("statements", &Limits::statements, 0, 1'000'000, kReload,
+                    "Prepared statements that one client may have; 0 sets no limit."),
       size_field("message_bytes", &Limits::message_bytes, 1024, 0x3fffffff, kReload,
                  "The largest message accepted from a client.")};
   return section;
@@ -229,7 +281,8 @@ const Section<User>& user_section() {
                    "SCRAM verifier, a server is logged in to with the keys of the client's own SCRAM login; it must have "
                    "the same verifier."),
       valid_until_field(),
-      boolean_field("admin", &User::admin, kReload, "May use the admin console."), pool_size_field()};
+      boolean_field("admin", &User::admin, kReload, "May use the admin console."), pool_size_field(),
+      section_field("limits", &User::limits, overrides_section(), "What counts for this user instead of the file's own limits.")};
   return section;
 }
 
@@ -254,6 +307,8 @@ const Section<Database>& database_section() {
                                read_section(reader, sharding_section(), entry, sharding);
                                database.rules = sharding;
                              }),
+      section_field("limits", &Database::limits, overrides_section(),
+                    "What counts for this database instead of the file's own limits; a user's limits come first."),
       choice_field("replica_reads", &Database::replica_reads,
                    Choices<ReplicaReads>{{"on", ReplicaReads::kOn}, {"off", ReplicaReads::kOff}}, kReload,
                    "Whether reads proven read-only may go to replicas."),
@@ -261,6 +316,35 @@ const Section<Database>& database_section() {
                      "How often primaries and replicas are asked for their WAL positions."),
       duration_field("catalog_interval", &Database::catalog_interval, milliseconds(100), hours(1), kReload,
                      "How often servers are checked for schema changes made behind Howdah's back.")};
+  return section;
+}
+
+const Section<Overrides>& overrides_section() {
+  const auto count = [](std::string name, std::optional<std::uint32_t> Overrides::*member, std::int64_t low, std::int64_t high,
+                        std::string doc) {
+    return optional_field(integer_field(std::move(name), &Given<std::uint32_t>::value, low, high, kReload, std::move(doc)),
+                          member);
+  };
+  const auto duration = [](std::string name, std::optional<milliseconds> Overrides::*member, std::string doc) {
+    return optional_field(
+        duration_field(std::move(name), &Given<milliseconds>::value, milliseconds(0), days(30), kReload, std::move(doc)),
+        member);
+  };
+  static const Section<Overrides> section{
+      count("pool_size", &Overrides::pool_size, 1, 10'000, "Instead of `pool.size`."),
+      count("min_pool_size", &Overrides::min_pool_size, 0, 10'000, "Instead of `pool.min_size`."),
+      count("reserve_pool_size", &Overrides::reserve_pool_size, 0, 10'000, "Instead of `pool.reserve_size`."),
+      count("clients", &Overrides::clients, 0, 1'000'000,
+            "Instead of `limits.clients_per_user`, for a database of `limits.clients_per_database`."),
+      count("server_connections", &Overrides::server_connections, 0, 100'000,
+            "Instead of `limits.server_connections_per_user`, for a database of "
+            "`limits.server_connections_per_database`."),
+      duration("wait_timeout", &Overrides::wait_timeout, "Instead of `pool.wait_timeout`."),
+      duration("query_timeout", &Overrides::query_timeout, "Instead of `limits.query_timeout`."),
+      duration("transaction_timeout", &Overrides::transaction_timeout, "Instead of `limits.transaction_timeout`."),
+      duration("idle_timeout", &Overrides::idle_timeout, "Instead of `limits.idle_timeout`."),
+      duration("idle_in_transaction_timeout", &Overrides::idle_in_transaction_timeout,
+               "Instead of `limits.idle_in_transaction_timeout`.")};
   return section;
 }
 

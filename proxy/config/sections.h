@@ -18,6 +18,7 @@ const Section<Logging>& logging_section();
 const Section<User>& user_section();
 const Section<Database>& database_section();
 const Section<Account>& account_section();
+const Section<Overrides>& overrides_section();
 const Section<Shard>& shard_section();
 
 // The section `sharding`: its table rules name shards, which are read before it.

@@ -52,6 +52,10 @@ void CancelRequest::on_io(std::uint32_t events) {
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) worker_.end_cancel(*this);
 }
 
-void CancelRequest::on_timer() { worker_.end_cancel(*this); }
+void CancelRequest::on_timer() {
+  // It may still arrive, whenever the server gets to it: by then the connection must not be another client's.
+  target_->recycle = true;
+  worker_.end_cancel(*this);
+}
 
 }  // namespace howdah::proxy

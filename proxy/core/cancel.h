@@ -21,6 +21,7 @@ class CancelRequest final : public net::IoHandler, public net::TimerHandler {
   ~CancelRequest();
   // False when it could not even begin.
   bool start();
+  const std::shared_ptr<ServerConn>& target() const { return target_; }
 
   void on_io(std::uint32_t events) override;
   void on_timer() override;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "proxy/config/config.h"
+#include "proxy/config/effective.h"
 #include "proxy/control/database_state.h"
 #include "proxy/core/pool.h"
 
@@ -43,6 +44,7 @@ class DatabaseView {
 struct UserPools {
   DatabaseView* database = nullptr;
   const config::User* user = nullptr;
+  config::Effective limits;
   std::vector<std::unique_ptr<Pool>> by_server;
   std::vector<ServerId> primaries;               // by shard
   std::vector<std::vector<ServerId>> replicas;   // by shard

@@ -21,6 +21,9 @@ std::string_view sqlstate(ErrorCode code) {
     case ErrorCode::kQueryCanceled: return "57014";
     case ErrorCode::kShuttingDown: return "57P01";
     case ErrorCode::kIdleTimeout: return "57P05";
+    case ErrorCode::kIdleInTransaction: return "25P03";
+    case ErrorCode::kTransactionTimeout: return "25P04";
+    case ErrorCode::kDeadlock: return "40P01";
     case ErrorCode::kInFailedTransaction: return "25P02";
     case ErrorCode::kActiveTransaction: return "25001";
     case ErrorCode::kNoActiveTransaction: return "25P01";
@@ -47,7 +50,7 @@ std::string_view sqlstate(ErrorCode code) {
 void append_error_response(std::string& out, const Error& error, std::string_view severity) {
   pgwire::ErrorFields fields;
   fields.severity = severity;
-  fields.sqlstate = sqlstate(error.code);
+  fields.sqlstate = error.sqlstate.empty() ? sqlstate(error.code) : std::string_view(error.sqlstate);
   fields.message = error.message;
   fields.detail = error.detail;
   fields.hint = error.hint;

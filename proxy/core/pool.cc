@@ -17,18 +17,26 @@ std::uint64_t elapsed_us(SteadyTime from, SteadyTime to) {
 }
 
 // A server that is starting up or out of slots will take the login later; others will not.
-bool worth_waiting(const Error& reason) { return reason.code == ErrorCode::kTooManyClients; }
+bool worth_waiting(const Error& reason) {
+  return reason.code == ErrorCode::kTooManyClients || reason.code == ErrorCode::kStaleMap;
+}
+
+// How often a queue looks for another way to be served, and how long it leaves a server alone that refused a login.
+constexpr auto kQueueTick = milliseconds(100);
+constexpr auto kLoginPause = milliseconds(200);
+// An idle connection that was used a moment ago will be used again.
+constexpr auto kSurplus = milliseconds(50);
 
 }  // namespace
 
 Pool::Pool(Worker& worker, ServerTarget target, std::shared_ptr<Budget> budget)
-    : worker_(worker), target_(std::move(target)), budget_(std::move(budget)) {
+    : worker_(worker), target_(std::move(target)), budget_(std::move(budget)), queue_timer_(*this) {
   budget_->pools[worker_.index()].store(this);
 }
 
 Pool::~Pool() {
   budget_->pools[worker_.index()].store(nullptr);
-  budget_->used.fetch_sub(static_cast<std::uint32_t>(conns_.size()));
+  for (std::size_t i = 0; i < conns_.size(); ++i) budget_->caps.give_back(*budget_);
 }
 
 ServerConn* Pool::acquire(PoolWaiter& waiter) {
@@ -41,11 +49,13 @@ ServerConn* Pool::acquire(PoolWaiter& waiter) {
   waiter.waiting_since = worker_.reactor().now();
   waiters_.push_back(&waiter);
   publish_wait();
+  if (!queue_timer_.armed()) queue_timer_.arm(worker_.reactor(), waiter.waiting_since + kQueueTick);
   if (connecting_ < waiters_.size()) {
     if (budget_->try_take()) {
       start_connection();
     } else {
       // Others may hold idle connections of this budget.
+      if (!budget_->spent()) worker_.ask_rivals(*budget_);
       for (std::size_t i = 0; i < worker_.count(); ++i) {
         if (i != worker_.index()) worker_.post_to(i, [budget = budget_, i] {
           if (Pool* other = budget->pools[i].load()) other->feed_others();
@@ -85,14 +95,17 @@ void Pool::release(ServerConn& conn) {
   const auto now = worker_.reactor().now();
   counters.busy_us += elapsed_us(conn.linked_since, now);
   const bool old = target_.lifetime.count() > 0 && now - conn.created > target_.lifetime;
-  // A reload may have made the pool smaller.
-  const bool too_many = budget_->used.load(std::memory_order_relaxed) > budget_->limit.load(std::memory_order_relaxed);
-  if (!conn.clean() || old || too_many || worker_.draining()) {
+  // A reload may have made the pool smaller; and the reserve is there for those who wait only.
+  const auto used = budget_->used.load(std::memory_order_relaxed);
+  const auto limit = budget_->limit.load(std::memory_order_relaxed);
+  const bool too_many = used > limit && (waiters_.empty() || used > limit + budget_->reserve.load(std::memory_order_relaxed));
+  if (!conn.clean() || old || too_many || conn.recycle || worker_.draining()) {
     if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);
     return forget(conn);
   }
   conn.last_used = now;
   conn.reset_needed = unclean;
+  conn.cancel_again = false;
   if (conn.cancels_in_flight > 0) {
     // A cancel on its way would hit the next client: the connection waits for its end (see on_cancels_done).
     conn.awaits_cancel = true;
@@ -105,6 +118,10 @@ void Pool::release(ServerConn& conn) {
 void Pool::on_cancels_done(ServerConn& conn) {
   if (!conn.awaits_cancel || conn.lost()) return;
   conn.awaits_cancel = false;
+  if (conn.recycle) {
+    conn.set_state(ServerConn::State::kIdle);
+    return forget(conn);
+  }
   // One empty round trip takes up a signal that was sent but not yet delivered.
   reset_.begin(conn, conn.reset_needed ? ConnectionReset::Depth::kFull : ConnectionReset::Depth::kEmpty);
 }
@@ -118,9 +135,32 @@ void Pool::on_reset(ServerConn& conn, bool ok) {
 
 void Pool::make_available(ServerConn& conn) {
   conn.set_state(ServerConn::State::kIdle);
+  if (budget_->caps.pressed() && yield(conn, false)) return;
   if (feed_hungriest(conn)) return;
   if (!waiters_.empty()) return grant(conn);
   idle_.push_back(&conn);
+}
+
+// Gives the connection's place to another pool that deserves it more.
+bool Pool::yield(ServerConn& conn, bool surplus) {
+  auto next = budget_->caps.transfer(*budget_, surplus, worker_.reactor().now());
+  if (next == nullptr) return false;
+  close(conn);
+  worker_.post_to_hungriest(std::move(next), true);
+  return true;
+}
+
+void Pool::yield_idle() {
+  if (idle_.empty() || !budget_->caps.pressed()) return;
+  ServerConn* conn = idle_.front();
+  idle_.erase(idle_.begin());
+  if (!yield(*conn, worker_.reactor().now() - conn->last_used >= kSurplus)) idle_.insert(idle_.begin(), conn);
+}
+
+void Pool::start_in_place() {
+  if (connecting_ < waiters_.size()) return start_connection();
+  // Whoever waited has been served, or has left.
+  worker_.give_back(*budget_);
 }
 
 // Hands `conn` to another worker whose first client waits longer than ours.
@@ -166,7 +206,26 @@ void Pool::feed_others() {
 }
 
 void Pool::retry() {
-  if (connecting_ < waiters_.size() && budget_->try_take()) start_connection();
+  if (connecting_ >= waiters_.size()) return;
+  const SteadyTime now = worker_.reactor().now();
+  if (now - last_failure_ < kLoginPause) return;
+  auto most = budget_->limit.load(std::memory_order_relaxed);
+  const auto reserve = budget_->reserve.load(std::memory_order_relaxed);
+  if (reserve > 0 && now - waiters_.front()->waiting_since >= target_.reserve_timeout) most += reserve;
+  if (budget_->try_take(most)) return start_connection();
+  if (!budget_->spent()) worker_.ask_rivals(*budget_);
+}
+
+void Pool::on_timer() {
+  if (waiters_.empty()) return;
+  retry();
+  if (!waiters_.empty()) queue_timer_.arm(worker_.reactor(), worker_.reactor().now() + kQueueTick);
+}
+
+void Pool::fill() {
+  const auto least = std::min(budget_->minimum.load(std::memory_order_relaxed), budget_->limit.load(std::memory_order_relaxed));
+  if (worker_.reactor().now() - last_failure_ < kLoginPause) return;
+  while (budget_->used.load(std::memory_order_relaxed) < least && budget_->try_take(least)) start_connection();
 }
 
 void Pool::start_connection() {
@@ -191,12 +250,14 @@ void Pool::on_lost(ServerConn& conn, ServerConn::State before) {
   if (before == ServerConn::State::kConnecting) {
     --connecting_;
     ++counters.failures;
+    last_failure_ = worker_.reactor().now();
   }
   forget(conn);
   if (before != ServerConn::State::kConnecting || waiters_.empty()) return;
   if (worth_waiting(reason)) {
-    // Whoever waits is served by the connections that exist, or gives up at its own timeout.
-    return worker_.retry_later(*this);
+    // Whoever waits is served by the connections that exist or by a later login, or gives up at its own timeout.
+    if (reason.code == ErrorCode::kStaleMap) worker_.refresh_map(target_.database_name);
+    return;
   }
   std::deque<PoolWaiter*> failed;
   failed.swap(waiters_);
@@ -205,6 +266,12 @@ void Pool::on_lost(ServerConn& conn, ServerConn::State before) {
     waiter->waiting_in = nullptr;
     waiter->on_pool(nullptr, &reason);
   }
+}
+
+std::uint64_t Pool::map_epoch() {
+  if (view == nullptr) return 0;
+  view->refresh();
+  return view->snapshot().map->epoch().value();
 }
 
 std::shared_ptr<ServerConn> Pool::take(ServerConn& conn) {
@@ -217,12 +284,17 @@ std::shared_ptr<ServerConn> Pool::take(ServerConn& conn) {
 }
 
 // Out of the pool and closed; destroyed once no call of its own is on the stack.
+void Pool::close(ServerConn& conn) {
+  conn.retire();
+  if (auto taken = take(conn)) worker_.bury(std::move(taken));
+}
+
 void Pool::forget(ServerConn& conn) {
   conn.retire();
   auto taken = take(conn);
   if (taken == nullptr) return;
   worker_.bury(std::move(taken));
-  budget_->used.fetch_sub(1);
+  worker_.give_back(*budget_);
   if (!waiters_.empty()) retry();
   if (budget_->hungry.load(std::memory_order_relaxed) == 0) return;
   for (std::size_t i = 0; i < worker_.count(); ++i) {
@@ -239,7 +311,8 @@ void Pool::sweep(SteadyTime now, bool everything) {
     const bool idle_long = target_.idle_timeout.count() > 0 && now - conn->last_used > target_.idle_timeout;
     const bool lived_long = target_.lifetime.count() > 0 && now - conn->created > target_.lifetime;
     const bool too_many = budget_->used.load() > budget_->limit.load() + old.size();
-    if (everything || idle_long || lived_long || too_many) old.push_back(conn);
+    const bool needed = budget_->used.load() <= budget_->minimum.load() + old.size();
+    if (everything || lived_long || too_many || (idle_long && !needed)) old.push_back(conn);
   }
   for (ServerConn* conn : old) {
     std::erase(idle_, conn);

@@ -3,8 +3,6 @@
 // handed idle connections by the others, longest waiter first.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -14,22 +12,23 @@
 #include "base/error.h"
 #include "drivers/net/reactor.h"
 #include "drivers/pgwire/scram_verifier.h"
+#include "proxy/core/budget.h"
 #include "proxy/core/connection_reset.h"
 #include "proxy/core/server_conn.h"
 #include "proxy/core/tls_upgrade.h"
 
 namespace howdah::proxy {
 
+class DatabaseView;
 class Worker;
 class Pool;
-
-inline constexpr std::size_t kMaxWorkers = 64;
 
 // Where and as whom a pool's connections log in.
 struct ServerTarget {
   std::string host;  // numeric, or a unix socket's folder
   std::uint16_t port = 5432;
-  std::string database;
+  std::string database;       // as the server knows it
+  std::string database_name;  // as clients know it
   std::string user;
   std::string password;    // or its md5 hash; empty: only Pool::scram_keys
   ServerTlsTarget tls;
@@ -43,28 +42,8 @@ struct ServerTarget {
   milliseconds connect_timeout{5'000};
   seconds idle_timeout{600};
   seconds lifetime{3'600};
+  milliseconds reserve_timeout{5'000};
   std::string describe() const { return host + ":" + std::to_string(port); }
-};
-
-// Shared by the pools of all workers for one (database, user, server). Atomics only.
-struct Budget {
-  explicit Budget(std::uint32_t limit_) : limit(limit_) {
-    for (auto& time : oldest_wait) time.store(0, std::memory_order_relaxed);
-  }
-  std::atomic<std::uint32_t> used{0};
-  std::atomic<std::uint32_t> limit;
-  std::atomic<std::uint32_t> hungry{0};  // workers with waiting clients
-  // Steady nanoseconds since when the first client of that worker waits; 0: none waits.
-  std::array<std::atomic<std::int64_t>, kMaxWorkers> oldest_wait;
-  std::array<std::atomic<Pool*>, kMaxWorkers> pools{};
-
-  bool try_take() {
-    auto now = used.load(std::memory_order_relaxed);
-    while (now < limit.load(std::memory_order_relaxed)) {
-      if (used.compare_exchange_weak(now, now + 1)) return true;
-    }
-    return false;
-  }
 };
 
 // A client waiting for a server connection. Embedded in the session; told exactly once, unless it gives up.
@@ -80,7 +59,7 @@ class PoolWaiter {
   ~PoolWaiter() = default;
 };
 
-class Pool {
+class Pool final : private net::TimerHandler {
  public:
   Pool(Worker& worker, ServerTarget target, std::shared_ptr<Budget> budget);
   ~Pool();
@@ -104,12 +83,20 @@ class Pool {
   // On this worker's thread: another worker's clients wait, or room came into the budget.
   void feed_others();
   void retry();
+  // Another pool's clients wait for a limit that both share: an idle connection goes.
+  void yield_idle();
+  // The place of a connection that another pool closed is this one's now.
+  void start_in_place();
+  // Opens what is missing to the pool's minimum.
+  void fill();
   void adopt(std::shared_ptr<ServerConn> conn);
 
   // Closes connections idle or alive for too long, and all idle ones with `everything`.
   void sweep(SteadyTime now, bool everything);
   void reconfigure(const ServerTarget& target);
 
+  // Of the newest shard map that this worker knows.
+  std::uint64_t map_epoch();
   const ServerTarget& target() const { return target_; }
   Worker& worker() { return worker_; }
   Budget& budget() { return *budget_; }
@@ -140,6 +127,7 @@ class Pool {
   };
   Counters counters;
   std::uint64_t prepared_limit = 500;
+  DatabaseView* view = nullptr;  // of its database: the shard map that connections are stamped with
 
  private:
   void start_connection();
@@ -149,7 +137,9 @@ class Pool {
   void publish_wait();
   std::shared_ptr<ServerConn> take(ServerConn& conn);
   void forget(ServerConn& conn);
-  void budget_freed();
+  void close(ServerConn& conn);
+  bool yield(ServerConn& conn, bool surplus);
+  void on_timer() override;
 
   Worker& worker_;
   ServerTarget target_;
@@ -159,6 +149,8 @@ class Pool {
   std::vector<ServerConn*> idle_;  // most recently used last: the others age and are closed
   std::deque<PoolWaiter*> waiters_;
   std::size_t connecting_ = 0;
+  net::Timer queue_timer_;   // runs while clients wait
+  SteadyTime last_failure_;  // of a login
   ConnectionReset reset_;
 };
 

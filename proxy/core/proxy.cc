@@ -15,10 +15,13 @@
 
 #include "drivers/net/socket.h"
 #include "proxy/config/restart.h"
+#include "proxy/core/errors.h"
 
 namespace howdah::proxy {
 
 namespace {
+
+constexpr int kAcceptsPerTurn = 8;
 
 std::string random_hex(std::size_t bytes) {
   static constexpr char digits[] = "0123456789abcdef";
@@ -102,19 +105,12 @@ Result<void> Proxy::listen_unix() {
 
 void Proxy::on_io(std::uint32_t) { accept_from(listen_fd_); }
 
-// On worker 0: clients are dealt out in turn.
+// On worker 0: clients are dealt out in turn. A few at a time, so that a storm of logins does not hold up what runs.
 void Proxy::accept_from(int listener) {
-  for (int i = 0; i < 64; ++i) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
     const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-      if (errno == EMFILE || errno == ENFILE) {
-        // Without a descriptor the client could not even be turned away, and the queue would stay full.
-        close(reserve_fd_);
-        const int turned_away = accept(listener, nullptr, nullptr);
-        if (turned_away >= 0) close(turned_away);
-        reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        spdlog::error("out of file descriptors: a client was turned away");
-      }
+      if (errno == EMFILE || errno == ENFILE) turn_away(listener);
       return;
     }
     if (draining_.load()) {
@@ -132,12 +128,61 @@ void Proxy::accept_from(int listener) {
   }
 }
 
-std::shared_ptr<Budget> Proxy::budget(const std::string& database, const std::string& user, ServerId server,
-                                      std::uint32_t limit) {
+namespace {
+
+// The limits that a pool shares with others, by name: of the server, of the user there, of the database there.
+ServerCaps::Names shared_names(const std::string& database, const std::string& user, const ServerTarget& target) {
+  const std::string at = "@" + target.describe();
+  return {at, "user " + user + at, "database " + database + at};
+}
+
+}  // namespace
+
+std::shared_ptr<Budget> Proxy::budget(const std::string& database, const std::string& user, const ServerTarget& target,
+                                      const config::Effective& limits) {
   std::lock_guard lock(mutex_);
-  auto& budget = budgets_[database + '\0' + user + '\0' + std::to_string(server.value())];
-  if (!budget) budget = std::make_shared<Budget>(limit);
+  auto& budget = budgets_[database + '\0' + user + '\0' + std::to_string(target.server.value())];
+  if (!budget) {
+    budget = std::make_shared<Budget>(caps_, limits.pool_size);
+    caps_.join(budget, shared_names(database, user, target));
+  }
+  set_limits(*budget, database, user, target, limits);
   return budget;
+}
+
+void Proxy::set_limits(Budget& budget, const std::string& database, const std::string& user, const ServerTarget& target,
+                       const config::Effective& limits) {
+  budget.limit.store(limits.pool_size);
+  budget.reserve.store(limits.reserve_pool_size);
+  budget.minimum.store(limits.min_pool_size);
+  const auto names = shared_names(database, user, target);
+  caps_.set_limit(names[0], limits.server_connections);
+  caps_.set_limit(names[1], limits.user_server_connections);
+  caps_.set_limit(names[2], limits.database_server_connections);
+}
+
+// Out of descriptors: without one the client could not even be told, and the queue would stay full.
+void Proxy::turn_away(int listener) {
+  ::close(reserve_fd_);
+  const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd >= 0) {
+    std::string message;
+    append_error_response(message, make_error(ErrorCode::kTooManyClients, "sorry, too many clients already",
+                                              "raise the proxy's descriptor limit (ulimit -n)"), "FATAL");
+    [[maybe_unused]] const auto sent = ::send(fd, message.data(), message.size(), MSG_NOSIGNAL);
+    // What the client sent is read, else closing would be a reset, and take the message along.
+    char unread[4096];
+    ::shutdown(fd, SHUT_WR);
+    while (::recv(fd, unread, sizeof unread, 0) > 0) {
+    }
+    ::close(fd);
+  }
+  reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ++turned_away_;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - turned_away_logged_ < std::chrono::seconds(1)) return;
+  turned_away_logged_ = now;
+  spdlog::error("out of file descriptors: clients turned away count={}", std::exchange(turned_away_, 0));
 }
 
 std::shared_ptr<const Proxy::Welcome> Proxy::welcome(const std::string& key) const {

@@ -14,7 +14,9 @@
 #include "drivers/net/unix_listener.h"
 #include "proxy/core/access_control.h"
 #include "proxy/core/admin_hook.h"
+#include "proxy/core/client_counts.h"
 #include "proxy/core/pool.h"
+#include "proxy/core/wait_graph.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
@@ -37,8 +39,13 @@ class Proxy final : private net::IoHandler {
   Worker& worker(std::size_t index) { return *workers_[index]; }
   control::Control& control() { return *control_; }
   config::ConfigPtr config() const;
-  std::shared_ptr<Budget> budget(const std::string& database, const std::string& user, ServerId server,
-                                 std::uint32_t limit);
+  std::shared_ptr<Budget> budget(const std::string& database, const std::string& user, const ServerTarget& target,
+                                 const config::Effective& limits);
+  // What `limits` say for this budget, and for the limits that it shares with others.
+  void set_limits(Budget& budget, const std::string& database, const std::string& user, const ServerTarget& target,
+                  const config::Effective& limits);
+  ClientCounts& client_counts() { return client_counts_; }
+  WaitGraph& wait_graph() { return wait_graph_; }
   // Before start(), from main; null: no console.
   void set_admin(AdminHook* admin) { admin_ = admin; }
   AdminHook* admin() const { return admin_; }
@@ -62,6 +69,7 @@ class Proxy final : private net::IoHandler {
  private:
   void on_io(std::uint32_t events) override;
   void accept_from(int listener);
+  void turn_away(int listener);
   Result<void> listen_unix();
 
   // Accepts from the unix socket, on worker 0.
@@ -78,7 +86,10 @@ class Proxy final : private net::IoHandler {
   AdminHook* admin_ = nullptr;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::map<std::string, std::shared_ptr<const Welcome>> welcomes_;  // guarded by mutex_
+  ServerCaps caps_;
   std::map<std::string, std::shared_ptr<Budget>> budgets_;  // guarded by mutex_
+  ClientCounts client_counts_;
+  WaitGraph wait_graph_;
   std::atomic<std::int64_t> clients_{0};
   std::atomic<bool> draining_{false};
   AccessControl access_;
@@ -88,6 +99,8 @@ class Proxy final : private net::IoHandler {
   int reserve_fd_ = -1;  // given up for a moment when descriptors run out, so that a client can be told
   std::uint16_t port_ = 0;
   std::size_t next_worker_ = 0;
+  std::uint64_t turned_away_ = 0;  // since it was last logged
+  SteadyTime turned_away_logged_;
   SteadyTime started_;
 };
 

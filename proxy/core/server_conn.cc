@@ -29,7 +29,10 @@ Error ended_by_server(Bytes body) {
   pgwire::ErrorFields fields;
   decode(body, fields);
   if (fields.sqlstate == "57P01") return make_error(ErrorCode::kShuttingDown, std::string(fields.message));
-  return lost_error(std::string(fields.message));
+  if (fields.message.empty()) return lost_error("the server ended it without a reason");
+  Error error = make_error(ErrorCode::kServerLost, std::string(fields.message), std::string(fields.hint), std::string(fields.detail));
+  if (fields.sqlstate.size() == 5) error.sqlstate = fields.sqlstate;
+  return error;
 }
 
 }  // namespace
@@ -258,6 +261,7 @@ void ServerConn::process() {
       return fail(lost_error("the server sent a message that nobody asked for"));
     } else if (header.type == be::kParameterStatus) {
       take_frame(header.type, whole.substr(pgwire::kHeaderSize), whole);
+      if (recycle) return fail(lost_error("the server is no longer what it was"));
     }
   }
   if (!lost()) end_batch();
@@ -292,7 +296,14 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
     case Verdict::kAsync: {
       if (type == be::kParameterStatus) {
         pgwire::ParameterStatus status;
-        if (decode(body, status)) params[std::string(status.name)] = status.value;
+        if (decode(body, status)) {
+          auto& known = params[std::string(status.name)];
+          // The server was promoted, or demoted: those that come next connect anew. For the client nothing changed.
+          const bool role = status.name == "in_hot_standby";
+          if (role && known != status.value) recycle = true;
+          known = status.value;
+          if (role) return;
+        }
       }
       if (type == be::kNotificationResponse) {
         // For listeners, and a listener keeps its connection; also between two statements.
@@ -317,10 +328,18 @@ void ServerConn::take_error(Bytes body, Bytes whole) {
   link.copy_in = false;
   pgwire::ErrorFields fields;
   decode(body, fields);
+  std::string reworded;
+  if (link.timed_out && fields.sqlstate == "57014") {
+    fields.message = "canceling statement due to statement timeout";
+    pgwire::append_error(reworded, fields);
+    whole = reworded;
+    body = whole.substr(pgwire::kHeaderSize);
+  }
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   // A fatal one ends this connection, not the client's: the session tells it, unless it can repeat the statement.
   if ((head.forward_error || head.forward) && !fatal) {
     give_error(head, fields, body, whole);
+    if (!reworded.empty() && !link.collect) owner_->flush_replies(*this);  // it goes away
     link.error_forwarded = true;
   }
   link.error_body.assign(body.data(), body.size());

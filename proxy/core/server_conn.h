@@ -62,6 +62,7 @@ struct LinkState {
   bool notified = false;         // this transaction used what cannot be prepared (NOTIFY, temporary tables, WITH HOLD)
   bool unclean = false;          // ran code that may have left session state: reset before another client gets it
   bool stay = false;             // state that cannot be carried: kept after the transaction
+  bool timed_out = false;        // its cancel is the proxy's, for a statement that took too long
   std::size_t replayed_at_join = 0;  // entries of Transaction::replay when it joined
   std::uint32_t owed = 0;        // entries of this session still in the pipeline
   std::string collected;
@@ -120,6 +121,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   bool is_tls() const { return stream_.is_tls(); }
   bool lost() const { return state_ == State::kLost; }
   const Error& lost_reason() const { return lost_reason_; }
+  // Part of a message went to the client, the rest is still to come.
+  bool mid_message() const { return body_left_ > 0 && body_forward_; }
   bool clean() const;  // nothing owed, nothing half read, idle in no transaction
 
   pgwire::Pipeline<ReplyOwner*> pipeline;
@@ -139,6 +142,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   bool reset_needed = false;                  // released, but with another client's state still on it
   bool awaits_cancel = false;                 // released, but a cancel is still on its way
   std::uint32_t cancels_in_flight = 0;        // not to be reused before these are done
+  bool cancel_again = false;                  // asked for while one was on its way
+  bool recycle = false;                       // not for another client: the server's role changed, or a cancel is astray
   SteadyTime created;
   SteadyTime last_used;
   SteadyTime linked_since;

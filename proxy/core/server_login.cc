@@ -104,6 +104,7 @@ Result<void> ServerLogin::on_message(char type, Bytes body) {
 
 void ServerLogin::ask() {
   step_ = Step::kAsking;
+  conn_.stamped_epoch = conn_.pool().map_epoch();
   std::string sql = "SELECT pg_catalog.current_setting('search_path')";
   if (target_.stamp && !target_.replica) {
     sql += " FROM (SELECT howdah.stamp(" + quote_literal(target_.cluster) + "," + quote_literal(target_.shard_name) + "," +
@@ -205,6 +206,8 @@ Error ServerLogin::from_server(Bytes body) const {
   decode(body, fields);
   Error error = make_error(code_for(fields.sqlstate), std::string(fields.message), std::string(fields.hint),
                            "server " + target_.describe() + " refused the login of user \"" + target_.user + "\"");
+  // Passed on as the server said it, where it said it in PostgreSQL's form.
+  if (error.code == ErrorCode::kServerUnavailable && fields.sqlstate.size() == 5) error.sqlstate = fields.sqlstate;
   return error;
 }
 

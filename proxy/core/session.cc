@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kClientHighWater = 256 * 1024;  // beyond this, servers are not read for this client
 constexpr std::size_t kClientLowWater = 64 * 1024;
+constexpr auto kLinger = std::chrono::seconds(60);  // for a client that reads nothing of its last answers
 
 }  // namespace
 
@@ -167,18 +168,25 @@ Task<> Session::serve() {
       co_await handle(header.type, body, whole);
     }
     in_.consume(std::exchange(message_size_, 0));
+    if (deadlines_) {
+      deadlines_->end_statement();
+      if (!tx_.active()) deadlines_->end_transaction();
+    }
     // A client that sends without reading its answers waits until it has read them.
     while (out_.size() > kClientHighWater && !closing_) co_await suspend();
   }
   flush_client();
-  if (in_.empty()) in_.release();
-  if (closing_ || !logged_in_) co_return;
-  const auto& limits = worker_.config()->limits;
-  if (tx_.active() && limits.idle_in_transaction_timeout.count() > 0) {
-    timer_.arm(worker_.reactor(), worker_.reactor().now() + limits.idle_in_transaction_timeout);
-  } else if (!tx_.active() && limits.idle_timeout.count() > 0) {
-    timer_.arm(worker_.reactor(), worker_.reactor().now() + limits.idle_timeout);
+  // Who sends no more may still read: the last answers are written out before the connection ends.
+  while (closing_ && !out_.empty()) {
+    timed_out_ = false;
+    timer_.arm(worker_.reactor(), worker_.reactor().now() + kLinger);
+    co_await suspend();
+    if (timed_out_) break;
+    flush_client();
   }
+  timer_.cancel();
+  if (in_.empty()) in_.release();
+  if (!closing_ && logged_in_) arm_idle_timer();
 }
 
 Task<> Session::handle(char type, Bytes body, Bytes whole) {
@@ -242,15 +250,15 @@ void Session::kill(const Error& reason) {
 void Session::on_timer() {
   if (waiter_) {
     timed_out_ = true;
-    if (logged_in_ && client_hung_up_ && !committing_) close();
+    // A server that does not answer while it judges a client's settings: the login ends all the same.
+    if (!logged_in_ && !links_.empty()) fatal(make_error(ErrorCode::kQueryCanceled, "canceling authentication due to timeout"));
     return wake();
   }
   // Idle for too long.
   const bool in_transaction = tx_.active();
-  Error error = make_error(ErrorCode::kIdleTimeout,
-                           in_transaction ? "terminating connection due to idle-in-transaction timeout"
-                                          : "terminating connection due to idle-session timeout");
-  fatal(error);
+  WorkerCounters::add(worker_.counters.idle_timeouts);
+  fatal(in_transaction ? make_error(ErrorCode::kIdleInTransaction, "terminating connection due to idle-in-transaction timeout")
+                       : make_error(ErrorCode::kIdleTimeout, "terminating connection due to idle-session timeout"));
   run();
 }
 
@@ -396,7 +404,7 @@ void Session::on_server_writable(ServerConn&) { wake(); }
 
 void Session::on_lost(ServerConn& from) {
   // A waiting coroutine finds out by itself; otherwise (idle in a transaction) the client learns at its next statement.
-  if (tx_.active() && from.link.in_transaction) tx_.failed = true;
+  if (tx_.active() && from.link.in_transaction) tx_.failed = tx_.lost = true;
   wake();
 }
 
@@ -408,6 +416,7 @@ void Session::on_pool(ServerConn* granted, const Error* reason) {
 }
 
 void Session::on_cancel() {
+  if (committing_) return;  // from the first PREPARE on, nothing is passed on
   if (waiting_in != nullptr) {
     cancel_ = true;
     return wake();

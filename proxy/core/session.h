@@ -21,7 +21,9 @@
 #include "drivers/pgwire/startup.h"
 #include "drivers/pgwire/types.h"
 #include "proxy/control/transaction_outcome.h"
+#include "proxy/core/client_counts.h"
 #include "proxy/core/database.h"
+#include "proxy/core/deadlines.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/prepared.h"
 #include "proxy/core/settings.h"
@@ -71,7 +73,8 @@ class Session final : public net::IoHandler,
                       public net::Runnable,
                       public net::TimerHandler,
                       public ReplyOwner,
-                      public PoolWaiter {
+                      public PoolWaiter,
+                      public DeadlineOwner {
  public:
   Session(Worker& worker, int fd, std::string peer);
   ~Session();
@@ -96,6 +99,11 @@ class Session final : public net::IoHandler,
   void flush_replies(ServerConn& from) override;
   void on_server_writable(ServerConn& from) override;
   void on_pool(ServerConn* granted, const Error* reason) override;
+  void on_statement_timeout() override;
+  void on_statement_stuck() override;
+  void on_transaction_timeout() override;
+  // The limits of this user and database may have changed.
+  void apply_limits();
 
   // For SHOW CLIENTS.
   struct Info {
@@ -191,6 +199,16 @@ class Session final : public net::IoHandler,
   // A linked connection in this session's state, its transaction begun if one is active. Null: the client has been told.
   Task<ServerConn*> link(ShardId shard, const Plan& plan);
   Task<ServerConn*> acquire(Pool& pool, bool tell = true);
+
+  // --- session_limits.cc: waiting for a connection, and what may take only so long
+  enum class Waited : std::uint8_t { kOver, kTimedOut, kDeadlock };
+  Task<Waited> wait_in_queue(Pool& pool);
+  Error queue_error(Pool& pool, Waited waited);
+  void give_way();
+  void tell_waiting(Pool& pool);
+  void watch_deadlines();
+  void arm_idle_timer();
+
   Task<bool> bring_settings(ServerConn& conn);
   void begin_on(ServerConn& conn);
   void release(ServerConn& conn);
@@ -302,6 +320,8 @@ class Session final : public net::IoHandler,
   std::vector<ShardView> views_;    // by shard; empty without replicas
   ServerConn* granted_ = nullptr;
   std::unique_ptr<Error> pool_error_;
+  std::unique_ptr<Deadlines> deadlines_;  // null: nothing of this client's is limited in time
+  ClientSlot slot_;
 
   struct Unfinished {
     ShardId shard;

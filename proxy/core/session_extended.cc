@@ -68,6 +68,12 @@ Task<> Session::on_parse(Bytes body) {
         make_error(ErrorCode::kDuplicateStatement, "prepared statement \"" + name + "\" already exists"));
     co_return;
   }
+  const auto most = worker_.config()->limits.statements;
+  if (!name.empty() && most != 0 && e.named.size() >= most) {
+    co_await fail_group(make_error(ErrorCode::kProgramLimit, "too many prepared statements: " + std::to_string(most),
+                                   "close those that are not needed, or raise limits.statements in the proxy's configuration"));
+    co_return;
+  }
   std::vector<Oid> types(parse.type_count);
   for (std::size_t i = 0; i < types.size(); ++i) types[i] = parse.type(i);
   StatementPtr statement;

@@ -95,6 +95,7 @@ Task<bool> Session::read_startup(Startup& startup) {
       continue;
     }
     if (status == pgwire::FrameStatus::kMalformed) {
+      if (pgwire::begins_with_cancel(in_.view())) co_return false;  // a cancel request is never answered
       fatal(make_error(ErrorCode::kProtocolViolation, "invalid startup packet"));
       co_return false;
     }
@@ -250,6 +251,13 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
                        "raise limits.clients in the proxy's configuration"));
       co_return false;
     }
+    const auto limits = config::effective(*config, database->second, user);
+    auto slot = worker_.proxy().client_counts().enter(startup.user, startup.database, limits.user_clients, limits.database_clients);
+    if (!slot) {
+      fatal(slot.error());
+      co_return false;
+    }
+    slot_ = std::move(*slot);
   }
   secret_ = load_be<std::int32_t>(random_bytes<4>().data());
   pid_ = worker_.add_session(*this);
@@ -338,6 +346,7 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
   send_ready();
   flush_client();
   logged_in_ = true;
+  apply_limits();
   WorkerCounters::add(worker_.counters.clients, std::int64_t{1});
   co_return true;
 }

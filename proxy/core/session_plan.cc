@@ -184,38 +184,15 @@ Task<ServerConn*> Session::acquire(Pool& pool, bool tell) {
     co_return conn;
   }
   flush_client();
-  const SteadyTime since = worker_.reactor().now();
-  const auto limit = worker_.config()->pool.wait_timeout;
-  if (limit.count() > 0) timer_.arm(worker_.reactor(), since + limit);
-  while (granted_ == nullptr && !pool_error_ && !cancel_ && !timed_out_ && !closing_) {
-    if (client_hung_up_ && !committing_) {
-      close();  // nobody is left to wait for the answer
-      break;
-    }
-    co_await suspend();
-  }
-  timer_.cancel();
-  pool.counters.wait_us += static_cast<std::uint64_t>(
-      std::chrono::duration_cast<microseconds>(worker_.reactor().now() - since).count());
+  const Waited waited = co_await wait_in_queue(pool);
   if (ServerConn* conn = std::exchange(granted_, nullptr)) {
     links_.push_back(conn);
     co_return conn;
   }
   pool.give_up(*this);
   if (closing_ || !tell) co_return nullptr;
-  Error error;
-  if (pool_error_) {
-    error = *pool_error_;
-    // The client's own login was checked already: this is about the proxy and its server.
-    if (error.code == ErrorCode::kTooManyClients || error.code == ErrorCode::kStaleMap) error.code = ErrorCode::kServerUnavailable;
-  } else if (cancel_) {
-    error = make_error(ErrorCode::kQueryCanceled, "canceling statement due to user request");
-  } else {
-    WorkerCounters::add(worker_.counters.wait_timeouts);
-    error = make_error(ErrorCode::kWaitTimeout, "no server connection became free in time",
-                       "raise pool.size, shorten transactions, or raise pool.wait_timeout",
-                       "waited " + std::to_string(limit.count()) + " ms for a connection to " + pool.target().describe());
-  }
+  const Error error = queue_error(pool, waited);
+  if (waited == Waited::kDeadlock) give_way();
   if (tx_.active()) tx_.failed = true;
   send_error(error);
   co_return nullptr;

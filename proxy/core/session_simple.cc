@@ -139,7 +139,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     if (closing_) co_return;
     if (conn->lost()) {
       // A read that nobody has seen anything of is repeated where the data is.
-      const bool repeat = attempt == 0 && autocommit && statement.read_only && !conn->link.forwarded;
+      const bool repeat = attempt == 0 && autocommit && statement.read_only && !conn->link.forwarded && !conn->link.timed_out;
       if (repeat) {
         release(*conn);
         continue;
@@ -360,14 +360,21 @@ Task<bool> Session::run_query(ServerConn& conn, Bytes message, bool forward_read
 
 // True when everything owed came and none of it was an error. The client hears of a lost connection from the caller.
 Task<bool> Session::wait_owed(ServerConn& conn) {
+  if (deadlines_) watch_deadlines();
   while (conn.link.owed > 0 && !conn.lost() && !closing_) {
     if (conn.link.copy_in) {
       co_await pump_copy_in(conn);
       continue;
     }
     // A client that sends no more may still read its answer, or be dead: it gets a moment, then the statement is canceled.
-    if (client_hung_up_ && !committing_ && !timer_.armed()) timer_.arm(worker_.reactor(), worker_.reactor().now() + kHungUpGrace);
+    // While it has yet to take what was sent, the network tells the one from the other.
+    const bool silent = client_hung_up_ && !committing_ && out_.empty();
+    if (silent && !timer_.armed()) {
+      timed_out_ = false;
+      timer_.arm(worker_.reactor(), worker_.reactor().now() + kHungUpGrace);
+    }
     co_await suspend();
+    if (silent && timed_out_ && out_.empty()) close();
   }
   if (client_hung_up_) timer_.cancel();
   co_return !closing_ && !conn.lost() && !conn.link.error;

@@ -211,6 +211,7 @@ Task<bool> Session::savepoint(const Plan& plan) {
     co_return fail_statement(make_error(ErrorCode::kNoActiveTransaction,
                                         std::string(name_of(plan.verb)) + " can only be used in transaction blocks"));
   }
+  if (tx_.lost) co_return fail_statement(failed_transaction());  // no savepoint brings back what went with a server
   auto& replay = tx_.replay;
   auto at = std::find_if(replay.rbegin(), replay.rend(),
                          [&](const auto& step) { return step.savepoint && step.text == plan.name; });

@@ -18,6 +18,7 @@ struct Transaction {
   };
   Kind kind = Kind::kNone;
   bool failed = false;  // an error of the proxy's own, or of one shard among several
+  bool lost = false;    // a server connection that took part is gone: no savepoint brings it back
   sharding::sql::TransactionOptions options;
   // What a shard that joins later is told after BEGIN, in order: savepoints and SET LOCALs.
   struct Replay {

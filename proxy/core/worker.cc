@@ -94,7 +94,7 @@ void Worker::on_timer() {
   for (auto& [key, pools] : pools_) {
     for (auto& pool : pools->by_server) {
       pool->sweep(now, draining_);
-      if (pool->waiting() > 0) pool->retry();
+      if (!draining_) pool->fill();
     }
   }
   housekeeping_.arm(reactor_, now + kHousekeeping);
@@ -114,7 +114,7 @@ void Worker::run() {
   hand_overs.swap(hand_overs_);
   for (auto& [worker, conn, budget] : hand_overs) {
     if (conn->lost()) {
-      budget->used.fetch_sub(1);
+      give_back(*budget);
       continue;
     }
     conn->detach();
@@ -123,7 +123,7 @@ void Worker::run() {
       if (pool != nullptr) {
         pool->adopt(conn);
       } else {
-        budget->used.fetch_sub(1);
+        budget->caps.give_back(*budget);
       }
     });
   }
@@ -177,19 +177,72 @@ void Worker::cancel(std::int32_t pid, const std::string& key) {
 
 void Worker::send_cancel(ServerConn& conn) {
   if (conn.lost() || conn.backend_key.empty()) return;
+  // One at a time: however many ask, the server hears of one, and of the next when that is over.
+  if (conn.cancels_in_flight > 0) {
+    conn.cancel_again = true;
+    return;
+  }
   const auto& owned = conn.pool().connections();
   const auto at = std::find_if(owned.begin(), owned.end(), [&](const auto& c) { return c.get() == &conn; });
   if (at == owned.end()) return;
+  conn.cancel_again = false;
   auto request = std::make_unique<CancelRequest>(*this, *at);
   if (request->start()) cancels_.push_back(std::move(request));
 }
 
 void Worker::end_cancel(CancelRequest& request) {
   const auto at = std::find_if(cancels_.begin(), cancels_.end(), [&](const auto& c) { return c.get() == &request; });
-  if (at != cancels_.end()) cancels_.erase(at);
+  if (at == cancels_.end()) return;
+  const std::shared_ptr<ServerConn> target = request.target();
+  cancels_.erase(at);
+  // Still the same client's, and still at work.
+  const bool again = std::exchange(target->cancel_again, false);
+  if (again && target->state() == ServerConn::State::kLinked && target->link.owed > 0 && !target->awaits_cancel) {
+    send_cancel(*target);
+  }
 }
 
-void Worker::retry_later(Pool&) {}  // on_timer() tries all pools with waiting clients
+void Worker::give_back(Budget& budget) {
+  if (auto next = budget.caps.give_back(budget)) post_to_hungriest(std::move(next), false);
+}
+
+void Worker::post_to_hungriest(std::shared_ptr<Budget> budget, bool in_place) {
+  std::size_t hungriest = index_;
+  std::int64_t since = INT64_MAX;
+  for (std::size_t i = 0; i < count(); ++i) {
+    const auto theirs = budget->oldest_wait[i].load(std::memory_order_relaxed);
+    if (theirs == 0 || theirs >= since) continue;
+    hungriest = i;
+    since = theirs;
+  }
+  post_to(hungriest, [&worker = proxy_.worker(hungriest), budget = std::move(budget), in_place] {
+    Pool* pool = budget->pools[worker.index()].load();
+    if (pool != nullptr && in_place) return pool->start_in_place();
+    if (pool != nullptr) return pool->retry();
+    if (in_place) worker.give_back(*budget);  // its clients have all left
+  });
+}
+
+void Worker::ask_rivals(const Budget& budget) {
+  for (auto& rival : budget.caps.rivals(budget)) {
+    for (std::size_t i = 0; i < count(); ++i) {
+      if (rival->pools[i].load() == nullptr) continue;
+      post_to(i, [rival, i] {
+        if (Pool* pool = rival->pools[i].load()) pool->yield_idle();
+      });
+    }
+  }
+}
+
+void Worker::refresh_map(const std::string& database) {
+  if (!refreshing_.insert(database).second) return;
+  proxy_.control().refresh_map(database, [this, database](Result<Epoch>) {
+    reactor_.post([this, database] {
+      refreshing_.erase(database);
+      if (DatabaseView* view = this->database(database)) view->refresh();
+    });
+  });
+}
 
 std::uint64_t Worker::intern_scope(const std::string& key) {
   // Scopes of old catalog versions are never asked for again.
@@ -223,12 +276,13 @@ UserPools* Worker::pools_for(const config::Database& database, const config::Use
 std::unique_ptr<UserPools> Worker::make_pools(const config::Database& database, const config::User& user) {
   auto pools = std::make_unique<UserPools>();
   pools->database = this->database(database.name);
-  const std::uint32_t size = user.pool_size.value_or(config_->pool.size);
   const AccessPtr access = proxy_.access().current();
+  pools->limits = config::effective(*config_, database, user);
   const auto add = [&](const config::Server& server, std::size_t shard, bool replica) {
     ServerTarget target;
     target.host = resolved(server.host);
     target.port = server.port;
+    target.database_name = database.name;
     target.database = server.dbname.empty() ? database.name : server.dbname;
     target.user = user.name;
     target.password = server_secret(user);
@@ -243,10 +297,12 @@ std::unique_ptr<UserPools> Worker::make_pools(const config::Database& database, 
     target.connect_timeout = config_->pool.connect_timeout;
     target.idle_timeout = config_->pool.idle_timeout;
     target.lifetime = config_->pool.lifetime;
-    auto budget = proxy_.budget(database.name, user.name, target.server, size);
+    target.reserve_timeout = config_->pool.reserve_timeout;
+    auto budget = proxy_.budget(database.name, user.name, target, pools->limits);
     const ServerId id = target.server;
     pools->by_server.push_back(std::make_unique<Pool>(*this, std::move(target), std::move(budget)));
     pools->by_server.back()->prepared_limit = config_->pool.prepared_statements;
+    pools->by_server.back()->view = pools->database;
     return id;
   };
   for (std::size_t shard = 0; shard < database.shards.size(); ++shard) {
@@ -266,20 +322,24 @@ void Worker::apply_config(config::ConfigPtr config) {
   for (auto& [key, pools] : pools_) {
     const std::string user_name = key.substr(key.find('\0') + 1);
     const config::User* user = config_->user(user_name);
+    const config::Database& database = pools->database->config();
+    if (user != nullptr) pools->limits = config::effective(*config_, database, *user);
     for (auto& pool : pools->by_server) {
       ServerTarget target = pool->target();
       if (const auto* server = server_at(pools->database->config(), target.server)) target.tls = tls_target(*access, *server);
       target.connect_timeout = config_->pool.connect_timeout;
       target.idle_timeout = config_->pool.idle_timeout;
       target.lifetime = config_->pool.lifetime;
+      target.reserve_timeout = config_->pool.reserve_timeout;
       if (user != nullptr) {
         target.password = server_secret(*user);
-        pool->budget().limit.store(user->pool_size.value_or(config_->pool.size));
+        proxy_.set_limits(pool->budget(), database.name, user_name, target, pools->limits);
       }
       pool->reconfigure(target);
       pool->prepared_limit = config_->pool.prepared_statements;
     }
   }
+  for (Session* session : all_sessions_) session->apply_limits();
 }
 
 void Worker::begin_drain() {

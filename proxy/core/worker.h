@@ -35,7 +35,7 @@ struct WorkerCounters {
   std::atomic<std::uint64_t> plan_hits{0}, plan_misses{0};
   std::atomic<std::uint64_t> bytes_from_clients{0}, bytes_to_clients{0};
   std::atomic<std::uint64_t> distributed_commits{0}, distributed_aborts{0}, all_shard_statements{0};
-  std::atomic<std::uint64_t> wait_timeouts{0};
+  std::atomic<std::uint64_t> wait_timeouts{0}, query_timeouts{0}, transaction_timeouts{0}, idle_timeouts{0}, deadlocks{0};
   std::atomic<std::int64_t> clients{0};
 
   // Cheaper than fetch_add: there is one writer.
@@ -86,7 +86,15 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   void remove_session(Session& session);
   void bury(std::shared_ptr<ServerConn> conn);
   void bury(Session& session);
-  void retry_later(Pool& pool);
+  // A server connection of this budget is gone: whoever waits for a limit that it counted against tries now.
+  void give_back(Budget& budget);
+  // On the worker whose client has waited longest for a connection of this budget.
+  // `in_place`: it gets a place that another pool gave up.
+  void post_to_hungriest(std::shared_ptr<Budget> budget, bool in_place);
+  // Asks the pools that share a spent limit with this one for an idle connection's place.
+  void ask_rivals(const Budget& budget);
+  // A server said that the shard map moved on.
+  void refresh_map(const std::string& database);
   // To another worker's pool of the same budget, once the current handler has returned.
   void hand_over(std::size_t worker, std::shared_ptr<ServerConn> conn, std::shared_ptr<Budget> budget);
   // To the worker whose client has this key.
@@ -134,7 +142,7 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   std::uint32_t next_pid_ = 0;
   std::vector<SettingsPtr> login_settings_;
   std::vector<std::unique_ptr<CancelRequest>> cancels_;
-  std::vector<std::string> starving_;  // keys of pools_ with clients waiting for a server that refused more logins
+  std::unordered_set<std::string> refreshing_;  // databases whose shard map is being looked for
 };
 
 }  // namespace howdah::proxy

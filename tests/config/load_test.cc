@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "proxy/config/config.h"
+#include "proxy/config/effective.h"
 #include "tests/config/sample.h"
 #include "tests/support/files.h"
 
@@ -110,6 +111,38 @@ users: [ { password: x, name: u, pool_size: 3 } ]
 )");
   EXPECT_EQ(config->databases.at("app").rules.find("other", "t")->shard, ShardId(1));
   EXPECT_EQ(config->users[0].pool_size, 3u);
+}
+
+TEST(Load, AUsersLimitsCountBeforeItsDatabasesAndThoseBeforeTheFiles) {
+  const auto config = must_load(R"(
+pool: { size: 5, min_size: 1, reserve_size: 2, reserve_timeout: 3s, wait_notice: 0 }
+limits: { clients_per_user: 7, clients_per_database: 70, server_connections: 9, query_timeout: 10s, transaction_timeout: 20s, statements: 50 }
+users:
+  - { name: u, password: x, limits: { clients: 3, query_timeout: 1s, pool_size: 6 } }
+  - { name: v, password: x, pool_size: 8, limits: { pool_size: 6 } }
+databases:
+  app:
+    limits: { pool_size: 4, query_timeout: 2s, transaction_timeout: 0, clients: 30, server_connections: 12 }
+    shards: [ { primary: "port=1", name: a } ]
+)");
+  const auto& database = config->databases.at("app");
+  const auto u = effective(*config, database, *config->user("u"));
+  EXPECT_EQ(u.pool_size, 6u);
+  EXPECT_EQ(u.min_pool_size, 1u);
+  EXPECT_EQ(u.reserve_pool_size, 2u);
+  EXPECT_EQ(u.user_clients, 3u);
+  EXPECT_EQ(u.database_clients, 30u);
+  EXPECT_EQ(u.server_connections, 9u);
+  EXPECT_EQ(u.user_server_connections, 0u);
+  EXPECT_EQ(u.database_server_connections, 12u);
+  EXPECT_EQ(u.query_timeout, 1s);
+  EXPECT_EQ(u.transaction_timeout, 0s);
+  const auto v = effective(*config, database, *config->user("v"));
+  EXPECT_EQ(v.pool_size, 8u);
+  EXPECT_EQ(v.user_clients, 7u);
+  EXPECT_EQ(v.query_timeout, 2s);
+  EXPECT_EQ(config->limits.statements, 50u);
+  EXPECT_EQ(config->pool.wait_notice, 0s);
 }
 
 TEST(Load, EqualRulesHaveEqualVersions) {
