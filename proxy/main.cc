@@ -89,6 +89,10 @@ int main(int argc, char** argv) {
   auto loaded = config::load_file(path);
   for (const auto& fault : loaded.faults) std::fprintf(stderr, "%s\n", fault.to_string().c_str());
   if (!loaded.config) return 1;
-  if (check) return 0;
+  if (check) {
+    const auto usable = proxy::AccessControl::check(*loaded.config);
+    if (!usable) std::fprintf(stderr, "%s: %s\n", path.c_str(), usable.error().message.c_str());
+    return usable ? 0 : 1;
+  }
   return run(std::move(loaded.config));
 }

@@ -85,6 +85,11 @@ Result<void> AccessControl::apply(const config::Config& config) {
   return {};
 }
 
+Result<void> AccessControl::check(const config::Config& config) {
+  AccessSnapshot ignored;
+  return read_certificates(config, ignored);
+}
+
 Result<void> AccessControl::read_certificates(const config::Config& config, AccessSnapshot& next) {
   const config::Tls& tls = config.listen.tls;
   if (tls.mode != config::TlsMode::kDisable) {

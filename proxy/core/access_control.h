@@ -37,6 +37,8 @@ class AccessControl {
   // Makes a configuration ready: certificates are read, plain passwords hashed (1.6 ms each, those already known are
   // kept). On an error, nothing has changed. From the main thread.
   Result<void> apply(const config::Config& config);
+  // Whether the certificates of a configuration can be used at all; for --check.
+  static Result<void> check(const config::Config& config);
   // For a login. Costs a lock; not for the data path.
   AccessPtr current() const;
   // Before the workers stop, to whom look-ups answer.
