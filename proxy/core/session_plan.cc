@@ -255,6 +255,7 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   }
   const ServerId server = server_for(shard, plan);
   const ServerId primary = pools_->primaries[shard.value()];
+  const Epoch routed = pools_->database->snapshot().map->epoch();
   ServerConn* conn = co_await acquire(pools_->pool(server), server == primary);
   if (conn == nullptr && server != primary && !closing_) {
     // The replica cannot be had: the primary can do all that it could.
@@ -265,6 +266,14 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
     conn = co_await acquire(pools_->pool(primary));
   }
   if (conn == nullptr) co_return nullptr;
+  // Buckets may have moved while this waited. A statement on its own is routed again by who asked for the connection.
+  if (routed != pools_->database->snapshot().map->epoch() && (tx_.active() || (ext_ && ext_->active))) {
+    release(*conn);
+    if (tx_.active()) tx_.failed = true;
+    send_error(make_error(ErrorCode::kStaleMap, "the shard map changed while the statement waited for a server connection",
+                          "repeat the transaction"));
+    co_return nullptr;
+  }
   const ServerTarget& target = conn->pool().target();
   conn->link.replica = target.replica;
   route_server_ = target.server.value();

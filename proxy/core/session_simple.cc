@@ -131,9 +131,22 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
   route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
   for (int attempt = 0;; ++attempt) {
     avoid_replicas_ = attempt > 0;
+    const Epoch routed = pools_->database->snapshot().map->epoch();
     ServerConn* conn = co_await link(shard, statement);
     if (conn == nullptr) co_return;
     const bool autocommit = !tx_.active();
+    if (autocommit && routed != pools_->database->snapshot().map->epoch()) {
+      // The shard map moved on while this waited: the rows may be elsewhere now.
+      release(*conn);
+      const auto again = plan_text(text, {});
+      if (!again) {
+        fail_statement(again.error());
+        co_return;
+      }
+      const PlanPtr fresh = *again;
+      co_await run_single(fresh, text, whole);
+      co_return;
+    }
     conn->link.forwarded = false;
     const bool ok = co_await run_query(*conn, whole, tx_.kind != Transaction::Kind::kImplicit);
     if (closing_) co_return;
@@ -229,8 +242,13 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     combined.writes = combined.writes || statements[i].writes;
   }
   if (together) {
+    const Epoch routed = pools_->database->snapshot().map->epoch();
     ServerConn* conn = co_await link(*only, combined);
     if (conn == nullptr) co_return false;
+    if (routed != pools_->database->snapshot().map->epoch()) {
+      co_return fail_statement(make_error(ErrorCode::kStaleMap, "the shard map changed while the statements waited for a server connection",
+                                          "repeat them"));
+    }
     std::string message;
     const std::size_t begin = statements[first].begin;
     pgwire::append_query(message, std::string_view(text).substr(begin, statements[last - 1].end - begin));
