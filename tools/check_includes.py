@@ -24,7 +24,7 @@ ALLOWED = {
     "fuzz": EVERYTHING,
 }
 # A folder named tests inside a layer belongs to the tests.
-LAYER_TESTS = EVERYTHING + ["tests/support"]
+LAYER_TESTS = EVERYTHING + ["tests/support", "tools"]
 
 PURE = ["base", "schema", "sharding", "drivers/pgwire"]
 IMPURE_HEADERS = re.compile(

@@ -1,0 +1,87 @@
+// The DBA's tool.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "proxy/config/config.h"
+#include "proxy/config/reference.h"
+#include "tools/howdahctl/import.h"
+
+namespace {
+
+using namespace howdah;
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in) return Error{.code = ErrorCode::kConfig, .message = path + ": " + std::strerror(errno), .detail = {}, .hint = {}};
+  return std::move(text).str();
+}
+
+// Passwords may be in it: only its owner reads it. An existing file is not overwritten without --force.
+bool write_file(const std::string& path, const std::string& text, bool force) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0600);
+  bool ok = fd >= 0;
+  for (std::size_t at = 0; ok && at < text.size();) {
+    const ssize_t wrote = ::write(fd, text.data() + at, text.size() - at);
+    ok = wrote > 0;
+    at += ok ? static_cast<std::size_t>(wrote) : 0;
+  }
+  if (!ok) std::fprintf(stderr, "howdahctl: %s: %s%s\n", path.c_str(), std::strerror(errno), errno == EEXIST ? " (--force overwrites it)" : "");
+  if (fd >= 0) ok = ::close(fd) == 0 && ok;
+  return ok;
+}
+
+struct Import {
+  std::string input, output;
+  bool force = false;
+
+  int run() const {
+    const std::string beside = output.empty() ? "howdah" : std::filesystem::absolute(output).replace_extension("").string();
+    const std::string hba_path = beside + ".hba.conf";
+    const auto known = ctl::keys_of_reference(config::config_reference_markdown());
+    const auto imported = ctl::import_pgbouncer(std::filesystem::absolute(input).string(), hba_path, known, read_file);
+    if (!imported) {
+      std::fprintf(stderr, "howdahctl: %s\n", imported.error().message.c_str());
+      return 1;
+    }
+    for (const auto& warning : imported->warnings) {
+      std::fprintf(stderr, "%s%s%s: %s\n", warning.place.c_str(), warning.place.empty() ? "" : ": ", warning.setting.c_str(), warning.advice.c_str());
+    }
+    if (output.empty()) {
+      std::fputs(imported->yaml.c_str(), stdout);
+      if (!imported->hba.empty()) std::fprintf(stderr, "%s: write these access rules there, or use --output:\n%s", hba_path.c_str(), imported->hba.c_str());
+      return 0;
+    }
+    if (!imported->hba.empty() && !write_file(hba_path, imported->hba, force)) return 1;
+    if (!write_file(output, imported->yaml, force)) return 1;
+    // What howdah --check would say: some of what PgBouncer takes is out of our bounds.
+    const auto loaded = config::load_file(output);
+    for (const auto& fault : loaded.faults) std::fprintf(stderr, "%s\n", fault.to_string().c_str());
+    std::fprintf(stderr, "%s written, %zu warnings%s\n", output.c_str(), imported->warnings.size(), loaded.config ? "" : "; it has faults to be mended");
+    return loaded.config ? 0 : 1;
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"howdahctl: the DBA's tool of Howdah"};
+  app.require_subcommand(1);
+  Import import;
+  auto* command = app.add_subcommand("import", "Writes the configuration for an existing PgBouncer installation");
+  command->add_option("pgbouncer.ini", import.input, "PgBouncer's configuration file; auth_file and includes are read as well")->required();
+  command->add_option("--output,-o", import.output, "Where to write the YAML (and access rules beside it); without it, to standard output");
+  command->add_flag("--force", import.force, "Overwrite what is there");
+  command->footer("Every setting without a counterpart is a line on standard error, with what to do. Exit code 0: howdah --check accepts the result.");
+  CLI11_PARSE(app, argc, argv);
+  return import.run();
+}
