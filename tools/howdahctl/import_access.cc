@@ -64,7 +64,7 @@ void Importer::access() {
   } else if (type == "pam" || type == "ldap") {
     warn(place, "auth_type", type + " has no counterpart: store SCRAM verifiers in users_file, or look users up by auth_query");
   } else if (type == "plain") {
-    warn(place, "auth_type", "passwords are not asked for in clear text: clients log in by SCRAM, which every driver of today does");
+    method = "password";
   }
   if (!method.empty()) out_.hba = "local all all " + method + "\n" + from + " all all all " + method + certificate + "\n";
   if (out_.hba.empty() && !certificate.empty()) out_.hba = "local all all scram-sha-256\nhostssl all all all scram-sha-256" + certificate + "\n";
