@@ -101,7 +101,7 @@ TEST_F(PoolDeadlock, IsNoneWhileAnyHolderCanGoOn) {
 // Many transactions in either order on two connections a shard: whatever they run into, all end, whole or not at all.
 TEST_F(PoolDeadlock, NeverStopsACrowd) {
   start(2);
-  constexpr int kClients = 8, kRounds = 6;
+  constexpr int kClients = 6, kRounds = 5;
   std::atomic<int> committed{0}, deadlocks{0};
   std::vector<std::string> faults(kClients);
   std::vector<std::thread> threads;

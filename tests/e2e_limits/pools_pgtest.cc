@@ -110,7 +110,7 @@ TEST_F(PoolLimits, OfOneConnectionInAllGoBackAndForthBetweenPools) {
   Crew hot(*howdah_, "hot", 6, "SELECT 1");
   Crew cold(*howdah_, "cold", 6, "SELECT 1");
   Crew app(*howdah_, "app", 6, "SELECT 1");
-  EXPECT_TRUE(testing::wait_until([&] { return hot.done() > 60 && cold.done() > 60 && app.done() > 60; }));
+  EXPECT_TRUE(testing::wait_until([&] { return hot.done() > 20 && cold.done() > 20 && app.done() > 20; }));
   hot.stop();
   cold.stop();
   app.stop();
