@@ -33,6 +33,7 @@ TlsContext make_context(const SSL_METHOD* method, TlsVersion min_version) {
   SSL_CTX_set_min_proto_version(context.get(), min_version == TlsVersion::k13 ? TLS1_3_VERSION : TLS1_2_VERSION);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(context.get(), 0);
   SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
   return context;
 }

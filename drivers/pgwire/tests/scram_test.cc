@@ -231,6 +231,21 @@ TEST(Scram, KeysForAnotherSaltAreDerivedAnew) {
   EXPECT_TRUE(login(client, server_settings()));
 }
 
+TEST(Scram, KeysAloneFitOneSaltOnly) {
+  auto client = client_settings();
+  client.password.clear();
+  client.keys_only = true;
+  client.keys = ScramKeys::derive("pencil", "another salt", 1);
+  ScramClient stranger(client);
+  stranger.first();
+  EXPECT_EQ(stranger.on_continue(kServerFirst).error().code, ErrorCode::kAuthFailed) << "never derived from no password";
+  ScramClient first(client_settings());
+  ScramServer server(server_settings());
+  ASSERT_TRUE(login(first, server));
+  client.keys = server.client_keys();
+  EXPECT_TRUE(login(client, server_settings()));
+}
+
 TEST(Scram, MessagesOutOfOrderAreRefused) {
   ScramClient client(client_settings());
   EXPECT_EQ(client.on_continue(kServerFirst).error().code, ErrorCode::kInternal);
