@@ -1,6 +1,7 @@
 #include "sharding/router.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <string>
 
@@ -132,6 +133,7 @@ class Vote {
         break;
     }
     const ShardId owner = map_.owner(bucket_of(key.hash, map_.buckets()));
+    mask_ |= std::uint64_t{1} << (owner.value() & 63u);
     if (shard_ && *shard_ != owner) several_ = true;
     if (!shard_) shard_ = owner;
     return true;
@@ -284,6 +286,7 @@ class Vote {
 
  public:
   bool several() const { return several_; }
+  std::uint64_t mask() const { return mask_; }
 
  private:
   const Values& values_;
@@ -292,19 +295,8 @@ class Vote {
   std::optional<Error> error_;
   std::string scratch_;
   bool several_ = false;
+  std::uint64_t mask_ = 0;
 };
-
-Result<Route> by_keys(const sql::StatementPlan& plan, const Values& values, const ShardMap& map) {
-  Vote vote(values, map);
-  bool is_insert = false;
-  for (const auto& pin : plan.pins) {
-    is_insert = is_insert || pin.is_insert;
-    if (!vote.add(pin)) return vote.error();
-    if (vote.several()) return several_shards(is_insert);
-  }
-  if (!vote.shard()) return Route{Route::Kind::kAnyShard, ShardId()};
-  return Route{Route::Kind::kShard, *vote.shard()};
-}
 
 // Words that date and time types read as the present.
 bool names_the_present(Bytes text) {
@@ -314,6 +306,76 @@ bool names_the_present(Bytes text) {
     if (at != text.end()) return true;
   }
   return false;
+}
+
+// A short text with such a word may be a time, which each shard would read by its own clock.
+bool may_be_the_present(Bytes text) {
+  constexpr std::size_t kLongestTime = 64;
+  return text.size() <= kLongestTime && names_the_present(text);
+}
+
+// The count of LIMIT or OFFSET; `none` when there is none, or NULL.
+Result<std::int64_t> count_of(const sql::RowCount& count, const Values& values, std::int64_t none) {
+  Bytes text;
+  switch (count.kind) {
+    case sql::RowCount::Kind::kNone:
+      return none;
+    case sql::RowCount::Kind::kSlot:
+      if (count.index >= values.slots.size()) return none;
+      text = values.text.substr(values.slots[count.index].offset, values.slots[count.index].length);
+      break;
+    case sql::RowCount::Kind::kParam: {
+      if (count.index >= values.params.size() || values.params[count.index].is_null) return none;
+      const BoundParam& param = values.params[count.index];
+      text = param.value;
+      if (!param.binary) break;
+      if (text.size() != 2 && text.size() != 4 && text.size() != 8) break;
+      std::uint64_t bits = 0;
+      for (char c : text) bits = bits << 8 | static_cast<unsigned char>(c);
+      const int unused = 64 - 8 * static_cast<int>(text.size());
+      return static_cast<std::int64_t>(bits << unused) >> unused;
+    }
+  }
+  std::int64_t out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error == std::errc() && end == text.data() + text.size()) return out;
+  return make_error(ErrorCode::kUnsupported, "LIMIT and OFFSET over several shards must be plain integers");
+}
+
+Result<Route> over_shards(const sql::Spread& spread, const Values& values, const ShardMap& map) {
+  for (const auto& slot : values.slots) {
+    if (slot.literal != sql::LiteralClass::kString || !may_be_the_present(values.text.substr(slot.offset, slot.length))) continue;
+    return make_error(ErrorCode::kUnsupported, "a text such as 'now' cannot be used in a query over several shards",
+                      "Write the time itself.", "Each shard would read it as its own time.");
+  }
+  for (const auto& param : values.params) {
+    if (param.is_null || param.binary || !may_be_the_present(param.value)) continue;
+    return make_error(ErrorCode::kUnsupported, "a text such as 'now' cannot be used in a query over several shards",
+                      "Send the time itself.", "Each shard would read it as its own time.");
+  }
+  Vote vote(values, map);
+  for (const auto& pin : spread.pins) {
+    if (!vote.add(pin)) return vote.error();
+  }
+  const std::uint64_t mask = spread.pins.empty() ? ~std::uint64_t{0} : vote.mask();
+  if (mask == 0) return Route{Route::Kind::kAnyShard, ShardId()};
+  const auto limit = count_of(spread.limit, values, sql::kNoLimit);
+  if (!limit) return limit.error();
+  const auto offset = count_of(spread.offset, values, 0);
+  if (!offset) return offset.error();
+  return Route{Route::Kind::kManyShards, ShardId(), mask, *limit, *offset};
+}
+
+Result<Route> by_keys(const sql::StatementPlan& plan, const Values& values, const ShardMap& map) {
+  Vote vote(values, map);
+  bool is_insert = false;
+  for (const auto& pin : plan.pins) {
+    is_insert = is_insert || pin.is_insert;
+    if (!vote.add(pin)) return vote.error();
+    if (vote.several()) return plan.spread ? over_shards(*plan.spread, values, map) : several_shards(is_insert);
+  }
+  if (!vote.shard()) return Route{Route::Kind::kAnyShard, ShardId()};
+  return Route{Route::Kind::kShard, *vote.shard()};
 }
 
 Result<Route> to_all_shards(const sql::StatementPlan& plan, const Values& values) {
@@ -340,6 +402,8 @@ Result<Route> route(const sql::StatementPlan& plan, const Values& values, const 
       return Route{Route::Kind::kAnyShard, ShardId()};
     case sql::Where::kKeys:
       return by_keys(plan, values, map);
+    case sql::Where::kManyShards:
+      return over_shards(*plan.spread, values, map);
     case sql::Where::kShard:
       return Route{Route::Kind::kShard, plan.shard};
     case sql::Where::kAllShards:

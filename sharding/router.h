@@ -15,9 +15,13 @@ namespace howdah::sharding {
 struct Route {
   enum class Kind : std::uint8_t {
     kProxy, kHome, kAnyShard, kShard, kAllShards, kCanonical,
+    kManyShards,   // a query over the shards of `mask`, whose rows are merged: StatementPlan::spread
   };
   Kind kind = Kind::kHome;
-  ShardId shard;   // kShard
+  ShardId shard;            // kShard
+  std::uint64_t mask = 0;   // kManyShards: bit i for shard i, also of more than 64 shards: bit i % 64
+  std::int64_t limit = sql::kNoLimit;  // kManyShards: of this execution
+  std::int64_t offset = 0;
   bool operator==(const Route&) const = default;
 };
 

@@ -64,6 +64,7 @@ void QueryWalker::walk(const TreeNode* node, const Scope* scope, WithScope* with
       return;
     case TREE_COLUMN: {
       const TreeNode* last = kid(node, node->count - 1);
+      if (is_system_column(text_of(last))) findings_.system_column = true;
       if (is(last, TREE_STAR) || is_system_column(text_of(last))) return;
       // t.f may mean f(t), for a function of a user.
       if (!resolve_column(node, scope).found) findings_.unproven();
@@ -87,6 +88,7 @@ void QueryWalker::walk(const TreeNode* node, const Scope* scope, WithScope* with
       break;
     case TREE_SQL_VALUE:
       findings_.set_not_immutable("the current time or user");
+      findings_.set_varies("the current time or user");
       return;
     case TREE_SORT_BY:
       if (has(node, TREE_FLAG_QUALIFIED)) findings_.unproven();
@@ -109,6 +111,7 @@ void QueryWalker::check_operator(const TreeNode* node) {
   if (schema == "pg_catalog" || (schema.empty() && builtin_names_first_)) return;
   findings_.unproven();
   findings_.set_not_immutable("an operator of a user");
+  findings_.set_varies("an operator of a user");
 }
 
 void QueryWalker::check_cast(const TreeNode* node) {
@@ -119,9 +122,13 @@ void QueryWalker::check_cast(const TreeNode* node) {
   if (!builtin || !is_builtin_type(name)) {
     findings_.unproven();
     findings_.set_not_immutable("a cast to a type of a user");
+    findings_.set_varies("a cast to a type of a user");
     return;
   }
-  if (is_reg_type(name)) findings_.set_not_immutable("a cast to " + std::string(name));
+  if (is_reg_type(name)) {
+    findings_.set_not_immutable("a cast to " + std::string(name));
+    findings_.set_varies("a cast to " + std::string(name));
+  }
   if (!is_clock_type(name)) return;
   findings_.clock_text = true;
   // Only a literal's text can be searched for words such as 'now'.
@@ -142,11 +149,12 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
   const schema::Catalog* catalog = context_.catalog;
   if (kid(node, 3) != nullptr) {
     if (level_ != nullptr) level_->has_window = true;
-    findings_.order_dependent = true;
+    findings_.depends_on_order();
   }
   if (catalog == nullptr) {
     findings_.unproven();
     findings_.set_not_immutable(name);
+    findings_.set_varies(name);
     note_aggregate(node, scope);  // for all we know
     if (schema.empty() || schema == "pg_catalog") apply_trait(node, name);
     return;
@@ -163,6 +171,7 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
   if (!builtin) {
     findings_.unproven();
     findings_.set_not_immutable(name);
+    findings_.set_varies(name);
     if (function == nullptr || function->is_aggregate) note_aggregate(node, scope);
     if (function == nullptr) return;
     findings_.pin_for(PinReason::kUserCode);
@@ -171,9 +180,12 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
   }
   if (function->is_aggregate) {
     note_aggregate(node, scope);
-    if (!is_orderless_aggregate(name)) findings_.order_dependent = true;
+    if (!is_orderless_aggregate(name)) findings_.depends_on_order();
   }
-  if (function->volatility != schema::Volatility::kImmutable) findings_.set_not_immutable(name);
+  if (function->volatility != schema::Volatility::kImmutable) {
+    findings_.set_not_immutable(name);
+    if (!same_on_all_shards(name)) findings_.set_varies(name);
+  }
   if (function_trait(name) != FunctionTrait::kNone) {
     apply_trait(node, name);
   } else if (function->volatility == schema::Volatility::kVolatile) {

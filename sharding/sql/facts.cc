@@ -82,6 +82,15 @@ void Facts::solve() {
   }
 }
 
+Facts Facts::without_pins() const {
+  Facts out = *this;
+  for (auto& term : out.terms_) {
+    term.pinned = false;
+    term.values = {};
+  }
+  return out;
+}
+
 const ValueSet* Facts::values(int term) const {
   if (term < 0) return nullptr;
   const Term& at = terms_[static_cast<std::size_t>(term)];

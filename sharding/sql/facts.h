@@ -54,6 +54,8 @@ class Facts {
 
   // Lets values travel until nothing changes.
   void solve();
+  // The same equalities without any pins.
+  Facts without_pins() const;
   // Null: not pinned. After solve().
   const ValueSet* values(int term) const;
 

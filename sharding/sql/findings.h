@@ -46,8 +46,12 @@ struct Findings {
   PinReason pin = PinReason::kNone;
   std::string not_immutable;     // a function or expression whose result may differ from shard to shard
   std::string user_function;     // the first one called
+  std::string varies;            // a function whose result differs between shards or calls: the clock, random values
+  bool system_column = false;    // ctid, tableoid and the like, which mean nothing outside of one shard
   bool clock_text = false;       // a cast to a type whose input reads the clock
   bool order_dependent = false;  // LIMIT, window functions, DISTINCT ON, order-dependent aggregates
+  std::size_t order_uses = 0;    // how often
+  bool copies_order = false;     // ... in a query level that reads no sharded table: copies may order rows differently
   std::optional<Error> refusal;  // the first reason to refuse across shards
 
   void refuse(Error error) {
@@ -56,6 +60,13 @@ struct Findings {
   void unproven() { read_only = harmless = false; }
   void pin_for(PinReason reason) {
     if (pin == PinReason::kNone) pin = reason;
+  }
+  void depends_on_order() {
+    order_dependent = true;
+    ++order_uses;
+  }
+  void set_varies(std::string_view name) {
+    if (varies.empty()) varies = name;
   }
   void set_not_immutable(std::string_view name) {
     if (not_immutable.empty()) not_immutable = name;

@@ -283,6 +283,8 @@ void QueryWalker::join(const TreeNode* node, Scope& scope, const Outer& outer, b
       if (from[i]) include(to, static_cast<int>(i));
     }
   };
+  if (node->op == TREE_RIGHT || node->op == TREE_FULL) add(nullable_, left);
+  if (node->op == TREE_LEFT || node->op == TREE_FULL) add(nullable_, right);
   if (inner || node->op == TREE_RIGHT) add(restricts, left);
   if (inner || node->op == TREE_LEFT) add(restricts, right);
   if (inner && inner_path && outer.implied != nullptr) add(restricts, *outer.implied);

@@ -144,6 +144,22 @@ constexpr std::array kOrderless = {
     string_view("bool_or"), string_view("every"), string_view("bit_and"), string_view("bit_or"),
 };
 
+// Stable by their settings (time zone, formats, text search configuration) or by output functions of built-in types. age() is
+// not here: with one argument it reads the clock; nor are casts written as functions, which read words such as 'now'.
+constexpr std::array kSameOnAllShards = {
+    string_view("array_to_json"), string_view("array_to_string"), string_view("array_to_tsvector"),
+    string_view("concat"), string_view("concat_ws"), string_view("date_bin"), string_view("date_part"),
+    string_view("date_trunc"), string_view("extract"), string_view("format"),
+    string_view("generate_series"), string_view("json_build_array"), string_view("json_build_object"),
+    string_view("json_object"), string_view("jsonb_build_array"), string_view("jsonb_build_object"),
+    string_view("jsonb_object"), string_view("make_timestamptz"), string_view("overlaps"),
+    string_view("phraseto_tsquery"), string_view("plainto_tsquery"), string_view("quote_literal"),
+    string_view("quote_nullable"), string_view("row_to_json"), string_view("timezone"),
+    string_view("to_char"), string_view("to_date"), string_view("to_json"), string_view("to_jsonb"),
+    string_view("to_number"), string_view("to_timestamp"), string_view("to_tsquery"),
+    string_view("to_tsvector"), string_view("ts_headline"), string_view("websearch_to_tsquery"),
+};
+
 // Views over the state of one server or one connection.
 constexpr std::array kContentRelations = {
     string_view("pg_locks"),
@@ -267,6 +283,10 @@ FunctionTrait function_trait(string_view name) {
   if (listed(kServer, name)) return FunctionTrait::kServer;
   if (listed(kHiddenReads, name)) return FunctionTrait::kHiddenRead;
   return FunctionTrait::kNone;
+}
+
+bool same_on_all_shards(string_view name) {
+  return listed(kSameOnAllShards, name);
 }
 
 bool is_orderless_aggregate(string_view name) {

@@ -23,6 +23,8 @@ enum class FunctionTrait : std::uint8_t {
 
 // Of a function in pg_catalog.
 FunctionTrait function_trait(std::string_view name);
+// A stable function whose result depends on nothing but its arguments and the client's settings, which all shards share.
+bool same_on_all_shards(std::string_view name);
 // Aggregates whose result does not depend on the order of their input.
 bool is_orderless_aggregate(std::string_view name);
 // Views and tables of pg_catalog whose rows differ from shard to shard or from connection to connection.

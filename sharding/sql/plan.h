@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,7 @@ enum class Where : std::uint8_t {
   kAnyShard,  // only reference tables, read: any one shard
   kKeys,      // the shard of its key values: see `pins`
   kShard,     // the fixed shard `shard`
+  kManyShards, // a query whose rows are those of several shards together: see `spread`
   kAllShards, // DDL, reference-table writes: every shard, atomically (or one by one: see `no_transaction`)
   kCanonical, // pg_catalog and information_schema: shard 0
   kRefused,   // see `refusal`
@@ -110,6 +112,35 @@ struct TransactionOptions {
   bool operator==(const TransactionOptions&) const = default;
 };
 
+// One item of ORDER BY, for the merge of many shards' rows.
+struct SortKey {
+  std::uint16_t column = 0;        // of the result, from 0; of a hidden one: the how many-th hidden column
+  bool hidden = false;             // not selected: added to each shard's select list, taken off again by the proxy
+  std::uint16_t item = 0;          // hidden: which item of ORDER BY, from 0
+  bool descending = false;
+  bool nulls_first = false;
+  bool operator==(const SortKey&) const = default;
+};
+
+inline constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::min();
+
+// LIMIT or OFFSET, as this execution's values give it.
+struct RowCount {
+  enum class Kind : std::uint8_t { kNone, kSlot, kParam };
+  Kind kind = Kind::kNone;
+  std::uint32_t index = 0;         // slot, or parameter from 0
+  bool operator==(const RowCount&) const = default;
+};
+
+// Proof that a query's result is the rows of all shards together, and what is left to do with them. For every value v of
+// the anchor table's key: the query restricted to v reads rows of v's shard only, and each row of the result belongs to one v.
+struct Spread {
+  std::vector<Pin> pins;           // restrict the anchor's key: only their shards are asked; empty: all are
+  std::vector<SortKey> sort;
+  RowCount limit, offset;
+  bool operator==(const Spread&) const = default;
+};
+
 // StatementPlan::end of a statement that is the whole string.
 inline constexpr std::uint32_t kWholeText = 0xffffffff;
 
@@ -126,6 +157,7 @@ struct StatementPlan {
   PinReason pin = PinReason::kNone;
   ShardId shard;                   // Where::kShard
   std::vector<Pin> pins;           // Where::kKeys; all hold (conjunction)
+  std::shared_ptr<const Spread> spread;  // kManyShards; kKeys: when the values name several shards. Null: not proven
   std::optional<Error> refusal;    // Where::kRefused
   bool reference_write = false;    // kAllShards because of a reference table: lock order and one-time evaluation apply
   bool clock_text = false;         // reference_write: a text such as 'now' would be read as the time of each shard

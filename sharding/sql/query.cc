@@ -15,7 +15,8 @@ std::string_view output_name(const TreeNode* target) {
   const TreeNode* value = kid(target, 0);
   if (is(value, TREE_COLUMN)) return text_of(kid(value, value->count - 1));
   if (is(value, TREE_FUNC)) return text_of(value);
-  if (is(value, TREE_CONST) || is(value, TREE_PARAM)) return "?column?";
+  if (is(value, TREE_EXPR)) return value->op == TREE_NULLIF ? "nullif" : "?column?";
+  if (is(value, TREE_CONST) || is(value, TREE_PARAM) || is(value, TREE_BOOL)) return "?column?";
   return {};
 }
 
@@ -38,6 +39,7 @@ QueryWalker::QueryWalker(const AnalyzeContext& context, SlotUse& slots, std::spa
       keys_(slots, param_types, builtin_names_first_) {}
 
 void QueryWalker::statement(const TreeNode* node) {
+  if (is(node, TREE_SELECT) && node->op == TREE_LEAF) root_ = node;
   any_query(node, Outer{});
 }
 
@@ -102,6 +104,8 @@ QueryWalker::Output QueryWalker::query(const TreeNode* node, const Outer& outer)
     return Output{Columns{{}, false}, {}};
   }
   ++query_depth_;
+  const std::size_t first_table = findings_.tables.size();
+  const std::size_t order_uses = findings_.order_uses;
   Outer inner = outer;
   if (kid(node, TREE_SELECT_WITH) != nullptr) {
     inner.with = &with_scopes_.emplace_back();
@@ -114,7 +118,13 @@ QueryWalker::Output QueryWalker::query(const TreeNode* node, const Outer& outer)
   if (kid(node, TREE_SELECT_LIMIT) != nullptr || kid(node, TREE_SELECT_OFFSET) != nullptr ||
       kid(node, TREE_SELECT_LOCKING) != nullptr) {
     std::fill(output.transparent.begin(), output.transparent.end(), false);
-    if (kid(node, TREE_SELECT_LOCKING) == nullptr) findings_.order_dependent = true;
+    if (kid(node, TREE_SELECT_LOCKING) == nullptr) findings_.depends_on_order();
+  }
+  if (findings_.order_uses > order_uses) {
+    const auto from = findings_.tables.begin() + static_cast<std::ptrdiff_t>(first_table);
+    findings_.copies_order = findings_.copies_order || std::none_of(from, findings_.tables.end(), [](const TableUse& use) {
+                               return use.rule->kind == TableRuleKind::kHash;
+                             });
   }
   --query_depth_;
   return output;
@@ -187,7 +197,11 @@ Columns QueryWalker::targets(const TreeNode* list, const Scope& scope, WithScope
   for (const TreeNode* target : kids(list)) {
     const TreeNode* value = kid(target, 0);
     if (is_star(value)) {
-      expand_star(value, scope, columns);
+      Columns all;
+      expand_star(value, scope, all);
+      if (!all.complete && list == kid(root_, TREE_SELECT_TARGETS)) top_.positions_known = false;
+      columns.list.insert(columns.list.end(), all.list.begin(), all.list.end());
+      columns.complete = columns.complete && all.complete;
       continue;
     }
     walk(value, &scope, with);
@@ -233,7 +247,7 @@ QueryWalker::Output QueryWalker::leaf(const TreeNode* node, const Outer& outer) 
   walk_all(kid(node, TREE_SELECT_WINDOWS), &scope, outer.with);
   walk(kid(node, TREE_SELECT_OFFSET), &scope, outer.with);
   walk(kid(node, TREE_SELECT_LIMIT), &scope, outer.with);
-  if (kid(node, TREE_SELECT_DISTINCT_ON) != nullptr) findings_.order_dependent = true;
+  if (kid(node, TREE_SELECT_DISTINCT_ON) != nullptr) findings_.depends_on_order();
   if (kid(node, TREE_SELECT_LOCKING) != nullptr) locking(kid(node, TREE_SELECT_LOCKING), scope, first_table);
   if (kid(node, TREE_SELECT_INTO) != nullptr) {
     findings_.unproven();
@@ -241,8 +255,36 @@ QueryWalker::Output QueryWalker::leaf(const TreeNode* node, const Outer& outer) 
                                  "Create the table first, then INSERT into it."));
   }
   output.transparent = transparency(node, output.columns, scope, level);
+  if (node == root_) note_top(node, entries, output.columns, scope, level);
   level_ = level.parent;
   return output;
+}
+
+void QueryWalker::note_top(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope,
+                           const Level& level) {
+  top_.node = node;
+  top_.entries = entries;
+  top_.outputs = outputs;
+  top_.has_aggregate = level.has_aggregate || kid(node, TREE_SELECT_HAVING) != nullptr;
+  top_.has_window = level.has_window;
+  for (const TreeNode* item : kids(kid(node, TREE_SELECT_GROUP))) {
+    if (is(item, TREE_GROUPING_SET)) top_.grouping_sets = true;
+    if (is(item, TREE_COLUMN)) top_.grouped.push_back(column_term(item, &scope));
+  }
+}
+
+std::optional<RowCount> QueryWalker::row_count(const TreeNode* node) const {
+  if (node == nullptr || (is(node, TREE_CONST) && node->op == TREE_CONST_NULL)) return RowCount{};
+  if (is(node, TREE_PARAM)) {
+    if (node->number <= 0) return std::nullopt;
+    return RowCount{RowCount::Kind::kParam, static_cast<std::uint32_t>(node->number - 1)};
+  }
+  if (!is(node, TREE_CONST)) return std::nullopt;
+  const auto place = slots_.find(node);
+  if (!place || place->negate || slots_.folded(place->slot)) return std::nullopt;
+  const LiteralClass literal = slots_.literal(place->slot);
+  if (literal != LiteralClass::kInt4 && literal != LiteralClass::kInt8) return std::nullopt;
+  return RowCount{RowCount::Kind::kSlot, place->slot};
 }
 
 std::vector<bool> QueryWalker::transparency(const TreeNode* node, const Columns& columns, const Scope& scope,

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,25 @@ class QueryWalker {
   // guards.
   bool has_clock_words();
   bool too_complex() const { return too_complex_; }
+
+  // The outermost query when it is one plain SELECT (WITH included), as its last step sees it.
+  struct TopLevel {
+    const TreeNode* node = nullptr;   // null: it is something else
+    Targets entries;                  // of its own FROM
+    Columns outputs;
+    bool positions_known = true;      // `outputs` has one item per column of the result
+    bool has_aggregate = false;
+    bool has_window = false;
+    std::vector<int> grouped;         // terms of its GROUP BY's plain columns
+    bool grouping_sets = false;
+  };
+  const TopLevel& top() const { return top_; }
+  // Entries on the nullable side of an outer join.
+  const Targets& nullable() const { return nullable_; }
+  // The proof depends on this constant's value.
+  void read_value(const TreeNode* constant) { slots_.read(constant); }
+  // The slot or parameter of LIMIT or OFFSET; empty when it is neither. Null: no count.
+  std::optional<RowCount> row_count(const TreeNode* node) const;
 
  private:
   // The outside of a query level.
@@ -70,6 +90,7 @@ class QueryWalker {
   void name_outputs(const TreeNode* names, Columns& columns);
   Columns targets(const TreeNode* list, const Scope& scope, WithScope* with);
   int output_term(const TreeNode* expression, const Scope& scope);
+  void note_top(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope, const Level& level);
   std::vector<bool> transparency(const TreeNode* node, const Columns& columns, const Scope& scope,
                                  const Level& level);
   void locking(const TreeNode* node, const Scope& scope, std::size_t first_table);
@@ -164,6 +185,9 @@ class QueryWalker {
   };
   std::vector<BackFlow> back_flows_;
   std::deque<WithScope> with_scopes_;     // live until solved()
+  TopLevel top_;
+  const TreeNode* root_ = nullptr;        // the statement, when it is a plain SELECT
+  Targets nullable_;
   std::vector<const TreeNode*> strings_;  // all string literals in expressions
   std::map<std::uint32_t, int> param_uses_;
   std::map<std::pair<std::uint32_t, Oid>, int> typed_params_;

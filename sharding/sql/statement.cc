@@ -113,6 +113,14 @@ void find_inner(StatementInput& input, StatementPlan& plan) {
   plan.inner_end = plan.end;
 }
 
+// What wraps a query runs on one shard.
+void one_shard_only(StatementPlan& plan, const char* what) {
+  plan.spread.reset();
+  if (plan.where != Where::kManyShards) return;
+  refuse(plan, unsupported(std::string(what) + " of a query over several shards is not supported",
+                           "Name one value of the sharding key."));
+}
+
 void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
   bool analyze = false;
   for (std::uint32_t i = 1; i < node->count; ++i) {
@@ -121,6 +129,7 @@ void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& pl
     if (text_of(option) == "howdah") plan.explain_howdah = option_is_on(option);
   }
   plan_statement(input, kid(node, 0), plan);
+  one_shard_only(plan, "EXPLAIN");
   plan.verb = Verb::kExplain;
   plan.returns_rows = true;
   plan.read_only = false;
@@ -132,6 +141,7 @@ void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& pl
 
 void plan_declare(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
   plan_statement(input, kid(node, 0), plan);
+  one_shard_only(plan, "DECLARE CURSOR");
   plan.verb = Verb::kDeclareCursor;
   plan.name = text_of(node);
   plan.returns_rows = false;
@@ -170,6 +180,7 @@ void plan_copy(StatementInput& input, const TreeNode* node, StatementPlan& plan)
   const TreeNode* query = kid(node, 1);
   if (query != nullptr) {
     plan_statement(input, query, plan);
+    one_shard_only(plan, "COPY");
     plan.read_only = false;
   } else {
     plan.where = Where::kHome;

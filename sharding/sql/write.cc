@@ -221,7 +221,7 @@ QueryWalker::Output QueryWalker::update(const TreeNode* node, const Outer& outer
   if (const TableUse* table = table_use(use)) {
     check_assignments(kid(node, TREE_UPDATE_SET), *table);
     // Of several matching rows any one may be taken.
-    if (kid(node, TREE_UPDATE_FROM) != nullptr) findings_.order_dependent = true;
+    if (kid(node, TREE_UPDATE_FROM) != nullptr) findings_.depends_on_order();
   }
   condition(kid(node, TREE_UPDATE_WHERE), Here{&scope, inner.with, entries});
   walk_all(kid(node, TREE_UPDATE_SET), &scope, inner.with);

@@ -85,8 +85,16 @@ class Proof : public ::testing::Test {
     return map_.owner(bucket_of(hash_integer(key), map_.buckets())).value();
   }
 
-  // The database that the statement is routed to: 1 to 4; 0 when it is refused.
+  // The database that the statement is routed to: 1 to 4; 0 when it is refused, or runs on several.
   static std::size_t routed(const std::string& statement) {
+    const Route where = route_of(statement);
+    if (where.kind == Route::Kind::kProxy || where.kind == Route::Kind::kManyShards) return 0;
+    if (where.kind == Route::Kind::kShard) return 1 + where.shard.value();
+    return 1 + std::hash<std::string>{}(statement) % kShards;
+  }
+
+  // kProxy stands for a refusal.
+  static Route route_of(const std::string& statement) {
     sql::AnalyzeContext context;
     context.catalog = &catalog_;
     context.rules = &rules_;
@@ -96,12 +104,10 @@ class Proof : public ::testing::Test {
     const auto analysis = sql::analyze(statement, tokens, {}, context);
     if (!analysis) {
       ADD_FAILURE() << analysis.error().message << ": " << statement;
-      return 0;
+      return Route{Route::Kind::kProxy, ShardId()};
     }
     const auto where = route(analysis->plan.statements.at(0), Values{statement, tokens.slots, {}}, map_);
-    if (!where) return 0;
-    if (where->kind == Route::Kind::kShard) return 1 + where->shard.value();
-    return 1 + std::hash<std::string>{}(statement) % kShards;
+    return where ? *where : Route{Route::Kind::kProxy, ShardId()};
   }
 
   static std::vector<std::string> sorted(const Answer& answer) {
@@ -161,6 +167,36 @@ TEST_F(Proof, OneShardAnswersAsTheWholeDoes) {
   RecordProperty("proven", proven);
   RecordProperty("with_rows", with_rows);
   EXPECT_GT(valid, proven * 9 / 10) << "the generator makes too many statements that PostgreSQL refuses";
+}
+
+TEST_F(Proof, ShardsTogetherAnswerAsTheWholeDoes) {
+  testing::RandomQuery random(seed(4711));
+  int proven = 0, with_rows = 0;
+  for (int i = 0; i < 3000 && !HasFailure(); ++i) {
+    const auto query = random.query(15);
+    const Route where = route_of(query);
+    if (where.kind != Route::Kind::kManyShards) continue;
+    ++proven;
+    const Answer whole = databases_[0]->query(query);
+    with_rows += !whole.rows.empty();
+    std::vector<std::string> rows, states;
+    for (std::size_t shard = 0; shard < kShards; ++shard) {
+      if ((where.mask >> shard & 1) == 0) continue;
+      const Answer part = databases_[1 + shard]->query(query);
+      for (const auto& row : sorted(part)) rows.push_back(row);
+      if (!part.ok()) states.push_back(part.sqlstate);
+    }
+    std::sort(rows.begin(), rows.end());
+    if (!whole.ok()) {
+      ASSERT_TRUE(std::count(states.begin(), states.end(), whole.sqlstate) > 0) << query << "\n" << whole.message;
+      continue;
+    }
+    ASSERT_TRUE(states.empty()) << query << "\n" << states[0];
+    ASSERT_EQ(sorted(whole), rows) << query;
+  }
+  EXPECT_GT(proven, 100);
+  EXPECT_GT(with_rows, proven / 4) << "answers without rows prove little";
+  RecordProperty("proven", proven);
 }
 
 TEST_F(Proof, OneShardChangesWhatTheWholeDoes) {

@@ -196,9 +196,9 @@ std::string RandomQuery::select(const Aliases& outer, int depth) {
   return body(outer, depth);
 }
 
-std::string RandomQuery::query() {
+std::string RandomQuery::query(int pinned) {
   next_ = 0;
-  pinned_ = 75;
+  pinned_ = pinned;
   with_.clear();
   std::string with;
   for (int n = chance(25) ? 1 + pick(2) : 0; n > 0; --n) {

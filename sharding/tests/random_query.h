@@ -12,7 +12,7 @@ class RandomQuery {
  public:
   explicit RandomQuery(std::uint32_t seed) : random_(seed) {}
 
-  std::string query();
+  std::string query(int pinned = 75);
   std::string write();
 
  private:

@@ -211,6 +211,17 @@ std::string where(std::string_view sql, const AnalyzeOptions& options) {
       return "shard " + std::to_string(plan.shard.value());
     case Where::kRefused:
       return "refused";
+    case Where::kManyShards: {
+      std::string out = "many";
+      for (const auto& key : plan.spread->sort) {
+        out += key.hidden ? " hidden" : " by " + std::to_string(key.column);
+        if (key.descending) out += " desc";
+        if (key.nulls_first != key.descending) out += key.nulls_first ? " nulls first" : " nulls last";
+      }
+      if (plan.spread->limit.kind != RowCount::Kind::kNone) out += " limit";
+      if (plan.spread->offset.kind != RowCount::Kind::kNone) out += " offset";
+      return out;
+    }
     case Where::kKeys:
       break;
   }

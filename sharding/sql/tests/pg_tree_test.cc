@@ -18,6 +18,14 @@ void collect(const TreeNode* node, std::string& out) {
   for (const TreeNode* item : kids(node)) collect(item, out);
 }
 
+TEST(PgTree, KnowsWhichLimitsKeepTies) {
+  const auto flags = [](const char* sql) { return ParsedTree(sql, true)->statements[0].node->flags; };
+  EXPECT_EQ(flags("SELECT 1") & TREE_FLAG_WITH_TIES, 0);
+  EXPECT_EQ(flags("SELECT 1 LIMIT 1") & TREE_FLAG_WITH_TIES, 0);
+  EXPECT_EQ(flags("SELECT 1 FETCH FIRST 1 ROWS ONLY") & TREE_FLAG_WITH_TIES, 0);
+  EXPECT_NE(flags("SELECT 1 ORDER BY 1 FETCH FIRST 1 ROWS WITH TIES") & TREE_FLAG_WITH_TIES, 0);
+}
+
 TEST(PgTree, ReadsEveryNodeOfQueries) {
   for (const char* sql : {
            "SELECT DISTINCT ON (a) a, b.*, t.c[1], (r).f, $1, NULL, TRUE, 1.5, 'x', b'1', -5 FROM s.t AS t(x, y)",

@@ -1,0 +1,84 @@
+// Several shards' answers to one query become one answer: rows in order, counts applied, hidden columns taken off.
+//
+//   stream 0:  T D D D C     \
+//   stream 1:  T D D C        >  T D D D D D C
+//   stream 2:  T C           /
+//
+// Sans-io: the caller appends each shard's messages to its stream and sends what comes out. A row is held only until its turn:
+// memory is what the caller lets the streams hold.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "sharding/sql/plan.h"
+
+namespace howdah::sharding {
+
+class RowMerge {
+ public:
+  struct Options {
+    std::vector<sql::SortKey> sort;
+    std::int64_t limit = sql::kNoLimit;
+    std::int64_t offset = 0;
+    bool describe = true;             // the client is to see the RowDescription
+    bool bytewise_collation = false;  // see is_sortable()
+  };
+  enum class Step : std::uint8_t {
+    kWait,    // until a stream has more
+    kFull,    // `most` bytes are out
+    kDone,    // the last message is out
+    kFailed,  // see failed_stream() and error()
+  };
+
+  // The streams are borrowed: whole backend messages, the last one perhaps in part. What was read is cut off their front.
+  RowMerge(std::vector<std::string*> streams, Options options);
+
+  // Appends messages to `out` while there is something to say and `out` is shorter than `most` bytes.
+  Step run(std::string& out, std::size_t most);
+
+  // The stream that ended with an ErrorResponse; none (-1) when the fault is error().
+  int failed_stream() const { return failed_; }
+  const Error& error() const { return error_; }
+  std::int64_t rows() const { return rows_; }
+
+ private:
+  struct Source {
+    std::string* stream;
+    std::size_t at = 0;       // of the next message
+    std::size_t row = 0;      // size of the row at `at`; 0: none read yet
+    bool described = false;
+    bool done = false;
+    std::string key;          // of the row
+  };
+  struct Column {
+    Oid type = 0;
+    bool binary = false;
+  };
+
+  bool advance(std::size_t i, std::string& out);  // up to a row or the end; false: wait or failed
+  bool describe(std::size_t i, Bytes body, std::string& out);
+  bool read_key(Source& source, Bytes body);
+  void give(Source& source, std::string& out);
+  void cut(Source& source);
+  bool fail(Error error);
+  std::size_t first() const;
+
+  std::vector<Source> sources_;
+  Options options_;
+  std::vector<Column> columns_;
+  std::size_t hidden_ = 0;
+  std::vector<std::size_t> sort_columns_;
+  std::vector<std::pair<std::size_t, std::size_t>> fields_;  // of a row: offset and length
+  bool bind_told_ = false;
+  bool stopped_ = false;
+  std::int64_t rows_ = 0;
+  std::int64_t skipped_ = 0;
+  int failed_ = -1;
+  Error error_;
+};
+
+}  // namespace howdah::sharding

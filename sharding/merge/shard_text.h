@@ -1,0 +1,28 @@
+// The text that each shard runs for a query over several shards: with the columns that the merge sorts by, and the rows that
+// any one shard could contribute.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "sharding/sql/lexer.h"
+#include "sharding/sql/plan.h"
+
+namespace howdah::sharding {
+
+struct ShardText {
+  std::string text;
+  // Where bytes were put into the client's text, to map positions in error messages back; both 0 when none were.
+  std::uint32_t inserted_at = 0;
+  std::uint32_t inserted = 0;
+};
+
+// `sql` is one query, `limit` (or kNoLimit) and `offset` this execution's counts.
+//   SELECT a FROM t ORDER BY lower(b) DESC LIMIT 10 OFFSET 5  ->  SELECT a, (lower(b)) FROM t ORDER BY lower(b) DESC LIMIT 15
+// kUnsupported for a text whose parts cannot be told apart (a query in parentheses).
+Result<ShardText> shard_text(std::string_view sql, const sql::Spread& spread, std::int64_t limit, std::int64_t offset,
+                             const sql::LexerOptions& options);
+
+}  // namespace howdah::sharding

@@ -1,0 +1,120 @@
+// Which queries are proven to be the rows of several shards together, and how those are merged. Demo schema, four shards.
+#include <gtest/gtest.h>
+
+#include "sharding/sql/tests/demo_catalog.h"
+
+namespace howdah::sharding::sql {
+namespace {
+
+using testing::where;
+
+struct Case {
+  const char* sql;
+  const char* where;
+};
+
+void expect(std::initializer_list<Case> cases) {
+  for (const auto& c : cases) EXPECT_EQ(where(c.sql), c.where) << c.sql;
+}
+
+TEST(Spread, ReadsOneTableOnAllShards) {
+  expect({
+      {"SELECT * FROM users", "many"},
+      {"TABLE users", "many"},
+      {"SELECT name FROM users WHERE region = 'eu'", "many"},
+      {"SELECT * FROM users WHERE id > 5", "many"},
+      {"SELECT * FROM users WHERE id = 5 OR name = 'x'", "many"},
+      {"SELECT id = 5 FROM users", "many"},
+  });
+}
+
+TEST(Spread, IsReadyForKeysOfSeveralShards) {
+  EXPECT_NE(testing::analyzed("SELECT * FROM users WHERE id IN (1, 2)").plan().spread, nullptr);
+  EXPECT_NE(testing::analyzed("SELECT * FROM users WHERE id = ANY($1)").plan().spread, nullptr);
+  EXPECT_EQ(testing::analyzed("SELECT * FROM users WHERE id = 1").plan().spread, nullptr);
+  EXPECT_EQ(testing::analyzed("SELECT count(*) FROM users WHERE id IN (1, 2)").plan().spread, nullptr);
+  EXPECT_EQ(testing::analyzed("SELECT * FROM users WHERE id IN (1, 2) FOR UPDATE").plan().spread, nullptr);
+}
+
+TEST(Spread, ReadsTablesThatAreJoinedOnTheirKeys) {
+  expect({
+      {"SELECT * FROM users u JOIN accounts a ON a.user_id = u.id", "many"},
+      {"SELECT * FROM users u, accounts a WHERE a.user_id = u.id AND a.kind = 'x'", "many"},
+      {"SELECT * FROM users u LEFT JOIN accounts a ON a.user_id = u.id", "many"},
+      {"SELECT * FROM accounts a RIGHT JOIN users u ON a.user_id = u.id", "many"},
+      {"SELECT * FROM users u WHERE EXISTS (SELECT FROM accounts a WHERE a.user_id = u.id)", "many"},
+      {"SELECT * FROM users u WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.user_id = u.id)", "many"},
+      {"SELECT * FROM users WHERE id IN (SELECT user_id FROM accounts)", "many"},
+      {"SELECT u.id, (SELECT max(balance) FROM accounts a WHERE a.user_id = u.id) FROM users u", "many"},
+      {"SELECT t.id, c.name FROM transactions t JOIN categories c ON c.id = t.category_id", "many"},
+      {"SELECT t.id, c.name FROM transactions t LEFT JOIN categories c ON c.id = t.category_id", "many"},
+      {"WITH a AS (SELECT * FROM accounts WHERE kind = 'x') SELECT * FROM users u JOIN a ON a.user_id = u.id", "many"},
+  });
+}
+
+TEST(Spread, RefusesRowsThatMayLiveApart) {
+  expect({
+      {"SELECT * FROM users a, users b", "refused"},
+      {"SELECT * FROM users u JOIN accounts a ON a.id = u.id", "refused"},
+      {"SELECT * FROM users WHERE id NOT IN (SELECT user_id FROM accounts)", "refused"},
+      {"SELECT * FROM users WHERE name = (SELECT max(kind) FROM accounts)", "refused"},
+      {"SELECT c.name, t.id FROM categories c LEFT JOIN transactions t ON c.id = t.category_id", "refused"},
+      {"SELECT c.name, t.id FROM transactions t RIGHT JOIN categories c ON c.id = t.category_id", "refused"},
+      {"SELECT c.name, t.id FROM transactions t FULL JOIN categories c ON c.id = t.category_id", "refused"},
+      {"SELECT * FROM users u LEFT JOIN accounts a ON a.kind = u.name", "refused"},
+      {"SELECT * FROM users UNION ALL SELECT * FROM users", "refused"},
+      {"SELECT * FROM users FOR UPDATE", "refused"},
+      {"SELECT ctid FROM users", "refused"},
+      {"SELECT *, random() FROM users", "refused"},
+      {"SELECT *, now() FROM users", "refused"},
+      {"SELECT * FROM users WHERE created_at < CURRENT_TIMESTAMP", "refused"},
+      {"SELECT * FROM users WHERE region IN (SELECT name FROM categories LIMIT 1)", "refused"},
+      {"SELECT row_number() OVER (ORDER BY id) FROM users", "refused"},
+      {"SELECT DISTINCT ON (region) * FROM users", "refused"},
+      {"EXPLAIN SELECT * FROM users", "refused"},
+      {"DECLARE c CURSOR FOR SELECT * FROM users", "refused"},
+      {"COPY (SELECT * FROM users) TO STDOUT", "refused"},
+      {"WITH d AS (DELETE FROM users WHERE id = 1 RETURNING *) SELECT * FROM users", "refused"},
+  });
+}
+
+TEST(Spread, MergesByOrder) {
+  expect({
+      {"SELECT id, name FROM users ORDER BY id", "many by 0"},
+      {"SELECT id, name FROM users ORDER BY name DESC, 1", "many by 1 desc by 0"},
+      {"SELECT id, name AS id2 FROM users ORDER BY id2 NULLS FIRST", "many by 1 nulls first"},
+      {"SELECT * FROM users ORDER BY name DESC NULLS LAST", "many by 2 desc nulls last"},
+      {"SELECT id FROM users ORDER BY created_at DESC LIMIT 10", "many hidden desc limit"},
+      {"SELECT id, lower(name) FROM users ORDER BY lower(name)", "many by 1"},
+      {"SELECT u.id, u.name FROM users u ORDER BY u.name", "many by 1"},
+      {"SELECT id AS name, name AS id FROM users ORDER BY name", "many by 0"},
+      {"SELECT id FROM users ORDER BY id LIMIT 10 OFFSET 5", "many by 0 limit offset"},
+      {"SELECT id FROM users ORDER BY id LIMIT $1 OFFSET $2", "many by 0 limit offset"},
+      {"SELECT id FROM users ORDER BY id FETCH FIRST 3 ROWS ONLY", "many by 0 limit"},
+      {"SELECT id FROM users ORDER BY id LIMIT ALL", "many by 0"},
+      {"SELECT id FROM users ORDER BY id LIMIT 1 + 1", "refused"},
+      {"SELECT id FROM users ORDER BY id FETCH FIRST 3 ROWS WITH TIES", "refused"},
+      {"SELECT id, id FROM users ORDER BY id", "refused"},
+      {"SELECT id FROM users ORDER BY id USING <", "refused"},
+      {"SELECT id FROM users ORDER BY 2", "refused"},
+  });
+}
+
+TEST(Spread, AggregatesOnlyWhatAShardHasWhole) {
+  expect({
+      {"SELECT user_id, count(*) FROM accounts GROUP BY user_id", "many"},
+      {"SELECT user_id, sum(balance) AS s FROM accounts GROUP BY user_id HAVING count(*) > 1 ORDER BY s DESC LIMIT 3",
+       "many by 1 desc limit"},
+      {"SELECT u.region, a.user_id, count(*) FROM users u JOIN accounts a ON a.user_id = u.id GROUP BY u.region, u.id, a.user_id",
+       "many"},
+      {"SELECT kind, count(*) FROM accounts GROUP BY kind", "refused"},
+      {"SELECT count(*) FROM accounts", "refused"},
+      {"SELECT user_id, count(*) FROM accounts GROUP BY ROLLUP (user_id)", "refused"},
+      {"SELECT DISTINCT id, region FROM users", "many"},
+      {"SELECT DISTINCT region FROM users", "refused"},
+      {"SELECT DISTINCT id FROM users ORDER BY name", "refused"},
+  });
+}
+
+}  // namespace
+}  // namespace howdah::sharding::sql
