@@ -68,6 +68,9 @@ class Catalog {
   // A schema, which may be empty; add(Relation) knows its own.
   void add_schema(std::string name) { schemas_.insert(std::move(name)); }
   void set_version(std::uint64_t version) { version_ = version; }
+  // All text without a COLLATE of its own is ordered by its bytes.
+  void set_bytewise_collation(bool bytewise) { bytewise_collation_ = bytewise; }
+  bool bytewise_collation() const { return bytewise_collation_; }
 
   // `schema` empty: the first match along search_path ("$user" already resolved by the caller); pg_catalog is
   // searched first unless it is listed, pg_temp is never searched.
@@ -85,6 +88,7 @@ class Catalog {
   std::size_t relation_count() const { return by_oid_.size(); }
 
  private:
+  bool bytewise_collation_ = false;
   std::uint64_t version_ = 0;  // grows with every refresh that changed something
   std::unordered_map<std::string, std::shared_ptr<const Relation>> relations_;  // "schema\0name"
   std::unordered_map<Oid, std::shared_ptr<const Relation>> by_oid_;

@@ -45,6 +45,7 @@ void CatalogBuilder::take(CatalogQuery query, const pq::PgResult& rows) {
 
 void CatalogBuilder::take_schemas(const pq::PgResult& rows) {
   for (int i = 0; i < rows.rows(); ++i) schemas_.push_back(rows.text(i, 0));
+  bytewise_collation_ = rows.rows() > 0 && rows.flag(0, 1);
 }
 
 void CatalogBuilder::take_domains(const pq::PgResult& rows) {
@@ -129,6 +130,7 @@ std::shared_ptr<const schema::Catalog> CatalogBuilder::build(std::uint64_t versi
   for (auto& relation : relations_) catalog->add(std::move(relation));
   for (auto& function : functions_) catalog->add(std::move(function));
   catalog->set_version(version);
+  catalog->set_bytewise_collation(bytewise_collation_);
   return catalog;
 }
 

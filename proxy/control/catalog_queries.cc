@@ -29,8 +29,13 @@ WITH relation AS MATERIALIZED (
 SELECT count(*) || '/' || coalesce(sum(
   hashint8extended(id, kind * 4294967296 + sub) # hashint8extended(version::text::bigint, kind)), 0) FROM marks
 )sql",
-    // kSchemasQuery
-    "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'",
+    // kSchemasQuery: also whether all text is ordered by its bytes, glibc's C.UTF-8 included (100: default, 950: C, 951: POSIX)
+    R"sql(
+SELECT nspname,
+       (SELECT datlocprovider = 'c' AND datcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8') FROM pg_database WHERE datname = current_database())
+         AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid >= 16384 AND attcollation NOT IN (0, 100, 950, 951))
+FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'
+)sql",
     // kDomainsQuery
     "SELECT oid, typbasetype, typdefault IS NOT NULL FROM pg_type WHERE typtype = 'd'",
     // kRelationsQuery: a view's own _RETURN rule and the internal triggers of foreign keys do not count

@@ -371,6 +371,7 @@ void ServerConn::take_ready(Bytes body, Bytes whole) {
 void ServerConn::give(const ServerEntry&, Bytes bytes) {
   if (link.collect) {
     link.collected.append(bytes);
+    owner_touched_ = owner_touched_ || link.gather;
     return;
   }
   owner_touched_ = link.forwarded = true;

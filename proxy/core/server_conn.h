@@ -52,6 +52,7 @@ struct LinkState {
   bool in_transaction = false;   // BEGIN was sent and not yet ended
   bool wrote = false;            // ran something not proven free of writes in this transaction
   bool collect = false;          // keep forwardable replies in `collected` instead of handing them on
+  bool gather = false;           // with `collect`: the owner is told of every batch, and takes from `collected` as it comes
   bool error = false;            // an ErrorResponse came since this was last reset
   bool error_forwarded = false;  // ... and it went to the client
   bool forwarded = false;        // something of the current statement went to the client

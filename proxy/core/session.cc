@@ -354,6 +354,7 @@ void Session::on_fabricated(ServerConn&, char type) {
 }
 
 void Session::flush_replies(ServerConn& from) {
+  if (from.link.gather) return gathered(from);
   flush_client();
   if (out_.size() > kClientHighWater) from.pause_reading();
 }

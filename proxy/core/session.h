@@ -29,6 +29,7 @@
 #include "proxy/core/settings.h"
 #include "proxy/core/task.h"
 #include "proxy/core/transaction.h"
+#include "sharding/merge/shard_text.h"
 #include "sharding/router.h"
 #include "sharding/sql/plan.h"
 
@@ -47,6 +48,7 @@ struct Portal {
   bool on_all = false;
   bool described = false;             // on_all: the client asked for a description
   std::string bind_tail;              // on_all: the Bind message behind its names
+  sharding::Route route;              // on_all: kAllShards or kManyShards
 };
 
 // State of the extended protocol; made when a client first uses it.
@@ -262,6 +264,15 @@ class Session final : public net::IoHandler,
   void send_everywhere(ServerConn& conn, std::string_view sql, Portal* portal);
   bool tell_failure(std::span<ServerConn* const> conns);
   Task<> refresh_catalog();
+
+  // --- session_many.cc: one query over several shards
+  Task<bool> run_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view sql, Portal* portal);
+  Task<bool> merge_rows(std::span<ServerConn* const> conns, const Plan& statement, const sharding::Route& route,
+                        const sharding::ShardText& text, Portal* portal);
+  void send_part(ServerConn& conn, const sharding::ShardText& text, const Plan& statement, Portal* portal);
+  bool tell_part_failure(ServerConn& conn, const sharding::ShardText& text);
+  Task<> drop_parts(std::span<ServerConn* const> conns);
+  void gathered(ServerConn& from);
 
   // --- session_extended.cc: Parse, Bind, Describe, Execute, Close, Flush, Sync
   Task<> on_parse(Bytes body);

@@ -183,8 +183,9 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   } else {
     what = &nothing;
   }
-  if (route.kind == sharding::Route::Kind::kAllShards) {
+  if (route.kind == sharding::Route::Kind::kAllShards || route.kind == sharding::Route::Kind::kManyShards) {
     portal.on_all = true;
+    portal.route = route;
     portal.bind_tail = bind.after_names;
     e.portals.push_back(std::move(portal));
     co_return true;
@@ -312,9 +313,19 @@ Task<> Session::on_execute(Bytes body) {
     co_return;
   }
   if (portal->on_all) {
+    const auto execute_rows = execute.max_rows;
     if (!co_await settle_pending() || !co_await leave_group_conn()) co_return;
     Portal kept = *find_portal(execute.portal);
     statement_failed_ = false;
+    if (kept.route.kind == sharding::Route::Kind::kManyShards) {
+      if (execute_rows > 0) {
+        co_await fail_group(make_error(ErrorCode::kUnsupported, "a row limit of Execute is not supported for a query over several shards",
+                                       "fetch all rows at once (fetch size 0), or use LIMIT"));
+      } else if (!co_await run_many(kept.plan, 0, kept.route, kept.statement->text, &kept)) {
+        e.failed = true;
+      }
+      co_return;
+    }
     if (!co_await run_everywhere(kept.plan, 0, kept.statement->text, &kept)) e.failed = true;
     co_return;
   }

@@ -207,6 +207,7 @@ const char* reason_of(const sql::StatementPlan& plan) {
     case Where::kAnyShard: return "reference tables only";
     case Where::kKeys: return "sharding key";
     case Where::kShard: return "local table";
+    case Where::kManyShards: return "rows of several shards";
     case Where::kAllShards: return "every shard";
     case Where::kCanonical: return "system catalog";
     case Where::kRefused: return "refused";

@@ -123,6 +123,10 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     co_await run_everywhere(plan, 0, text, nullptr);
     co_return;
   }
+  if (route->kind == sharding::Route::Kind::kManyShards) {
+    co_await run_many(plan, 0, *route, text.substr(statement.begin, statement.end - statement.begin), nullptr);
+    co_return;
+  }
   if (statement.verb == Verb::kSet && tx_.explicit_block() && links_.empty() && pools_->database->sharded()) {
     co_await try_setting(statement, text);
     co_return;
@@ -222,11 +226,13 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
   if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
   const auto& statements = plan->statements;
   bool together = true;
+  bool many = false;
   std::optional<ShardId> only;
   Plan combined = statements[first];
   for (std::size_t i = first; i < last; ++i) {
     if (!routes[i]) co_return fail_statement(routes[i].error());
-    if (routes[i]->kind == sharding::Route::Kind::kAllShards) {
+    if (routes[i]->kind == sharding::Route::Kind::kAllShards || routes[i]->kind == sharding::Route::Kind::kManyShards) {
+      many = many || routes[i]->kind == sharding::Route::Kind::kManyShards;
       together = false;
       continue;
     }
@@ -268,6 +274,14 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     co_return ok;
   }
   const bool own = !tx_.active();
+  // Rows go out as they come, before the string's own transaction has committed: a promise only if it may fail to.
+  const bool reads = std::all_of(statements.begin() + static_cast<std::ptrdiff_t>(first), statements.begin() + static_cast<std::ptrdiff_t>(last),
+                                 [](const Plan& statement) { return !statement.writes; });
+  if (own && many && !reads) {
+    co_return fail_statement(make_error(ErrorCode::kUnsupported,
+                                        "a query over several shards cannot stand beside writing statements in one string",
+                                        "send them one by one, or begin the string with BEGIN"));
+  }
   if (own) {
     tx_.kind = Transaction::Kind::kImplicit;
     tx_.settings_at_begin = settings_;
@@ -277,6 +291,10 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     const std::string_view one = std::string_view(text).substr(statements[i].begin, statements[i].end - statements[i].begin);
     if (routes[i]->kind == sharding::Route::Kind::kAllShards) {
       co_await run_everywhere(plan, i, one, nullptr);
+      continue;
+    }
+    if (routes[i]->kind == sharding::Route::Kind::kManyShards) {
+      co_await run_many(plan, i, *routes[i], one, nullptr);
       continue;
     }
     ServerConn* conn = co_await link(shard_for(*routes[i], statements[i]), statements[i]);

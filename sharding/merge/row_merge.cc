@@ -213,14 +213,11 @@ void RowMerge::give(Source& source, std::string& out) {
     return;
   }
   const std::size_t visible = columns_.size() - hidden_;
-  const std::size_t end = visible == columns_.size() ? row.size() : [&] {
-    std::size_t at = pgwire::kHeaderSize + 2;
-    for (std::size_t c = 0; c < visible; ++c) {
-      const std::uint32_t length = big_endian(row, at, 4);
-      at += 4 + (length == 0xffffffff ? 0 : length);
-    }
-    return at;
-  }();
+  std::size_t end = pgwire::kHeaderSize + 2;
+  for (std::size_t c = 0; c < visible; ++c) {
+    const std::uint32_t length = big_endian(row, end, 4);
+    end += 4 + (length == 0xffffffff ? 0 : length);
+  }
   out.push_back(be::kDataRow);
   put(out, static_cast<std::uint32_t>(end - 1), 4);
   put(out, static_cast<std::uint32_t>(visible), 2);

@@ -58,7 +58,9 @@ class Reader {
   void take(const Token& token, std::string_view text, const std::string& word) {
     switch (part_) {
       case Part::kBefore:
-        if (word == "select") part_ = Part::kTargets;
+        if (word != "select") return;
+        part_ = Part::kTargets;
+        out_.targets_end = token.end;
         return;
       case Part::kTargets:
         // IS [NOT] DISTINCT FROM is no clause.

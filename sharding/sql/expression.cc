@@ -90,6 +90,9 @@ void QueryWalker::walk(const TreeNode* node, const Scope* scope, WithScope* with
       findings_.set_not_immutable("the current time or user");
       findings_.set_varies("the current time or user");
       return;
+    case TREE_COLLATE:
+      findings_.collates = true;
+      break;
     case TREE_SORT_BY:
       if (has(node, TREE_FLAG_QUALIFIED)) findings_.unproven();
       break;

@@ -47,6 +47,7 @@ struct Findings {
   std::string not_immutable;     // a function or expression whose result may differ from shard to shard
   std::string user_function;     // the first one called
   std::string varies;            // a function whose result differs between shards or calls: the clock, random values
+  bool collates = false;         // COLLATE
   bool system_column = false;    // ctid, tableoid and the like, which mean nothing outside of one shard
   bool clock_text = false;       // a cast to a type whose input reads the clock
   bool order_dependent = false;  // LIMIT, window functions, DISTINCT ON, order-dependent aggregates

@@ -58,8 +58,8 @@ Error needs_key(const TableUse& use, std::string detail) {
 }
 
 // Not on one shard: on several, or the refusal.
-void place_spread(QueryWalker& walker, const TableUse& use, StatementPlan& plan) {
-  auto proof = spread(walker);
+void place_spread(QueryWalker& walker, const AnalyzeContext& context, const TableUse& use, StatementPlan& plan) {
+  auto proof = spread(walker, context);
   if (const auto* proven = std::get_if<std::shared_ptr<const Spread>>(&proof)) {
     plan.spread = *proven;
     plan.pins.clear();
@@ -72,7 +72,7 @@ void place_spread(QueryWalker& walker, const TableUse& use, StatementPlan& plan)
 }
 
 // The pins of every sharded table, or the refusal.
-void place_hashed(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
+void place_hashed(QueryWalker& walker, const AnalyzeContext& context, const Uses& uses, StatementPlan& plan) {
   const Findings& findings = walker.findings();
   const Facts& facts = walker.solved();
   const auto pin_from = [&](const ValueSet& values, const TableUse& use, bool is_insert) {
@@ -96,7 +96,7 @@ void place_hashed(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
   for (const auto& use : findings.tables) {
     if (use.rule->kind != TableRuleKind::kHash || use.only_inserted) continue;
     const ValueSet* values = facts.values(use.key_term);
-    if (values == nullptr) return place_spread(walker, use, plan);
+    if (values == nullptr) return place_spread(walker, context, use, plan);
     pin_from(*values, use, false);
   }
   if (uses.reference_locked) {
@@ -109,7 +109,7 @@ void place_hashed(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
                                      pin.any_of[0].kind != KeySource::Kind::kParam && pin.any_of[0].kind != KeySource::Kind::kNull);
   });
   if (!may_be_several) return;
-  auto proof = spread(walker);
+  auto proof = spread(walker, context);
   if (auto* proven = std::get_if<std::shared_ptr<const Spread>>(&proof)) plan.spread = std::move(*proven);
 }
 
@@ -185,7 +185,7 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
                                     "Use separate statements in one transaction."));
   }
   if (uses.reference_written) return place_reference_write(walker, context, uses, plan);
-  if (!uses.hashed.empty()) return place_hashed(walker, uses, plan);
+  if (!uses.hashed.empty()) return place_hashed(walker, context, uses, plan);
   if (!findings.user_function.empty()) {
     return refuse(plan,
                   unsupported("function " + findings.user_function +

@@ -138,6 +138,7 @@ struct Spread {
   std::vector<Pin> pins;           // restrict the anchor's key: only their shards are asked; empty: all are
   std::vector<SortKey> sort;
   RowCount limit, offset;
+  bool bytewise_collation = false; // all text in it is ordered by its bytes
   bool operator==(const Spread&) const = default;
 };
 

@@ -164,7 +164,7 @@ std::optional<Error> forbidden(const QueryWalker& walker, const Findings& findin
 
 }  // namespace
 
-std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker) {
+std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker, const AnalyzeContext& context) {
   const Findings& findings = walker.findings();
   if (auto error = forbidden(walker, findings)) return *error;
   const auto& top = walker.top();
@@ -201,6 +201,7 @@ std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker) {
     }
   }
   auto out = std::make_shared<Spread>();
+  out->bytewise_collation = context.catalog != nullptr && context.catalog->bytewise_collation() && !findings.collates;
   if (auto error = Merge(walker, *out).read()) return *error;
   if (const ValueSet* values = facts.values(anchor->key_term)) {
     Pin pin{values->family, values->read_as, false, false, values->any_of};

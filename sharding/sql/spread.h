@@ -11,6 +11,7 @@
 namespace howdah::sharding::sql {
 
 // The proof, or the reason why there is none. `walker` has walked the statement and was solved().
-std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker);
+std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker,
+                                                           const AnalyzeContext& context);
 
 }  // namespace howdah::sharding::sql

@@ -1,0 +1,224 @@
+// A query over several shards: each runs its part at once, and the rows go to the client as they come, in order.
+#include <algorithm>
+
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frontend.h"
+#include "proxy/core/proxy.h"
+#include "proxy/core/session.h"
+#include "proxy/core/worker.h"
+#include "schema/types.h"
+#include "sharding/merge/row_merge.h"
+
+namespace howdah::proxy {
+
+namespace sql = sharding::sql;
+using pgwire::OwedKind;
+using sharding::RowMerge;
+
+namespace {
+
+constexpr std::size_t kBatch = 32 * 1024;        // given to the client at once
+constexpr std::size_t kHeldEnough = 256 * 1024;  // of one shard's rows: then it waits
+constexpr std::size_t kHeldFew = 64 * 1024;      // then it goes on
+constexpr std::size_t kOutEnough = 256 * 1024;   // that the client has not taken yet
+
+int characters(std::string_view text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::size_t read_int16(std::string_view bytes, std::size_t at) {
+  return static_cast<std::size_t>(static_cast<unsigned char>(bytes[at]) << 8 | static_cast<unsigned char>(bytes[at + 1]));
+}
+
+// A Bind that names a format for each column names one for the hidden columns, too: text.
+// REQUIRES: `tail` was decoded before.
+std::string with_formats(std::string tail, std::size_t hidden) {
+  std::size_t at = 2 + 2 * read_int16(tail, 0);
+  const std::size_t params = read_int16(tail, at);
+  at += 2;
+  for (std::size_t i = 0; i < params; ++i) {
+    const std::size_t length = read_int16(tail, at) << 16 | read_int16(tail, at + 2);
+    at += 4 + (length == 0xffffffff ? 0 : length);
+  }
+  const std::size_t formats = read_int16(tail, at);
+  if (formats < 2 || hidden == 0) return tail;
+  tail[at] = static_cast<char>((formats + hidden) >> 8);
+  tail[at + 1] = static_cast<char>(formats + hidden);
+  tail.append(2 * hidden, '\0');
+  return tail;
+}
+
+std::size_t hidden_columns(const sql::Spread& spread) {
+  return static_cast<std::size_t>(std::count_if(spread.sort.begin(), spread.sort.end(), [](const auto& key) { return key.hidden; }));
+}
+
+}  // namespace
+
+// Called in between the client's coroutine: notes that there is more, and holds back a shard that is ahead of the others.
+void Session::gathered(ServerConn& from) {
+  if (from.link.collected.size() > kHeldEnough) from.pause_reading();
+  wake();
+}
+
+Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view query, Portal* portal) {
+  const Plan& statement = plan->statements[index];
+  if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
+  sql::LexerOptions options;
+  options.standard_conforming_strings = standard_conforming_strings();
+  const auto text = sharding::shard_text(query, *statement.spread, route.limit, route.offset, options);
+  if (!text) co_return fail_statement(text.error());
+  WorkerCounters::add(worker_.counters.all_shard_statements);
+  route_mask_ = static_cast<std::uint16_t>(route.mask & ((std::uint64_t{1} << std::min<std::size_t>(pools_->primaries.size(), 16)) - 1));
+  std::vector<ServerConn*> conns;
+  // In the order of the shards, so that two such queries cannot wait for each other's connections.
+  for (std::size_t i = 0; i < pools_->primaries.size(); ++i) {
+    if ((route.mask >> (i & 63u) & 1u) == 0) continue;
+    ServerConn* conn = co_await link(ShardId(static_cast<std::uint16_t>(i)), statement);
+    if (conn == nullptr) co_return false;
+    conns.push_back(conn);
+  }
+  for (ServerConn* conn : conns) {
+    conn->link.error = conn->link.error_forwarded = false;
+    conn->link.collect = conn->link.gather = true;
+    conn->link.collected.clear();
+    send_part(*conn, *text, statement, portal);
+  }
+  const bool autocommit = !tx_.active();
+  const bool ok = co_await merge_rows(conns, statement, route, *text, portal);
+  if (closing_) co_return false;
+  for (ServerConn* conn : conns) {
+    conn->link.collect = conn->link.gather = false;
+    conn->link.collected = {};
+    apply_effect(*conn, statement, query, false);
+  }
+  if (!ok && !autocommit) tx_.failed = true;
+  if (autocommit) {
+    WorkerCounters::add(worker_.counters.transactions);
+    for (ServerConn* conn : conns) {
+      if (conn->lost()) release(*conn);
+    }
+  }
+  co_return ok;
+}
+
+void Session::send_part(ServerConn& conn, const sharding::ShardText& text, const Plan& statement, Portal* portal) {
+  std::string out;
+  if (portal == nullptr) {
+    pgwire::append_query(out, text.text);
+    conn.owe({.kind = OwedKind::kQuery, .forward_ready = false, .owner = this});
+  } else {
+    const sql::Spread& spread = *statement.spread;
+    // The counts are in the text now: their parameters keep their place, and need a type.
+    std::vector<Oid> types = portal->statement->types;
+    for (const auto& count : {spread.limit, spread.offset}) {
+      if (count.kind != sql::RowCount::Kind::kParam) continue;
+      if (types.size() <= count.index) types.resize(count.index + 1);
+      if (types[count.index] == 0) types[count.index] = schema::kInt8Oid;
+    }
+    pgwire::append_parse(out, "", text.text, types);
+    conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
+    conn.statements.unnamed = 0;
+    pgwire::append_bind_renamed(out, "", "", with_formats(portal->bind_tail, hidden_columns(spread)));
+    conn.owe({.kind = OwedKind::kBind, .owner = this});
+    pgwire::append_describe(out, 'P', "");
+    conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});
+    pgwire::append_execute(out, "");
+    conn.owe({.kind = OwedKind::kExecute, .owner = this});
+    pgwire::append_sync(out);
+    conn.owe({.kind = OwedKind::kSync, .forward_ready = false, .owner = this});
+  }
+  conn.flush(out);
+}
+
+// False: the client was told. Afterwards no connection owes anything.
+Task<bool> Session::merge_rows(std::span<ServerConn* const> conns, const Plan& statement, const sharding::Route& route,
+                               const sharding::ShardText& text, Portal* portal) {
+  RowMerge::Options options;
+  options.sort = statement.spread->sort;
+  options.limit = route.limit;
+  options.offset = route.offset;
+  options.describe = portal == nullptr || portal->described;
+  options.bytewise_collation = statement.spread->bytewise_collation;
+  std::vector<std::string*> streams;
+  for (ServerConn* conn : conns) streams.push_back(&conn->link.collected);
+  RowMerge merge(std::move(streams), std::move(options));
+  const auto held = [&] {
+    std::size_t size = 0;
+    for (const ServerConn* conn : conns) size += conn->link.collected.size() + (conn->lost() ? 1 : 0);
+    return size;
+  };
+  bool ok = false;
+  for (;;) {
+    worker_.scratch.clear();
+    const auto step = merge.run(worker_.scratch, kBatch);
+    send(worker_.scratch);
+    if (step == RowMerge::Step::kDone) {
+      ok = true;
+      break;
+    }
+    if (step == RowMerge::Step::kFailed) {
+      if (merge.failed_stream() < 0) {
+        send_error(merge.error());
+      } else {
+        tell_part_failure(*conns[static_cast<std::size_t>(merge.failed_stream())], text);
+      }
+      break;
+    }
+    flush_client();
+    if (closing_) co_return false;
+    while (out_.size() > kOutEnough && !closing_) co_await suspend();
+    if (closing_) co_return false;
+    const auto lost = std::find_if(conns.begin(), conns.end(), [](const ServerConn* conn) { return conn->lost(); });
+    if (lost != conns.end() && step == RowMerge::Step::kWait) {
+      tell_part_failure(**lost, text);
+      break;
+    }
+    const std::size_t before = held();
+    for (ServerConn* conn : conns) {
+      if (!conn->lost() && conn->link.collected.size() < kHeldFew) conn->resume_reading();
+    }
+    // Reading on may have brought more at once: nobody else will wake this up for it.
+    if (step == RowMerge::Step::kWait && held() == before) co_await suspend();
+    if (closing_) co_return false;
+  }
+  co_await drop_parts(conns);
+  co_return ok && !closing_;
+}
+
+// The first shard's error cancels the others, and what they still send is dropped.
+Task<> Session::drop_parts(std::span<ServerConn* const> conns) {
+  for (ServerConn* conn : conns) {
+    if (conn->link.owed > 0 && !conn->lost() && statement_failed_) worker_.send_cancel(*conn);
+  }
+  for (ServerConn* conn : conns) {
+    while (conn->link.owed > 0 && !conn->lost() && !closing_) {
+      conn->link.collected.clear();
+      const std::uint32_t owed = conn->link.owed;
+      conn->resume_reading();
+      if (conn->link.owed == owed && !conn->lost()) co_await suspend();
+    }
+    conn->link.error_forwarded = conn->link.error_forwarded || statement_failed_;
+  }
+}
+
+// As the client's text has its positions.
+bool Session::tell_part_failure(ServerConn& conn, const sharding::ShardText& text) {
+  pgwire::ErrorFields fields;
+  const std::string body = conn.link.error_body;
+  if (!conn.link.error || !decode(Bytes(body), fields)) {
+    send_lost(conn);
+    return false;
+  }
+  if (fields.severity == "FATAL" || fields.severity == "PANIC") fields.severity = fields.localized_severity = "ERROR";
+  const int at = characters(std::string_view(text.text).substr(0, text.inserted_at));
+  const int inserted = characters(std::string_view(text.text).substr(text.inserted_at, text.inserted));
+  if (inserted > 0 && fields.position > at) fields.position = fields.position > at + inserted ? fields.position - inserted : 0;
+  worker_.scratch.clear();
+  append_error(worker_.scratch, fields);
+  send(worker_.scratch);
+  statement_failed_ = true;
+  conn.link.error_forwarded = true;
+  return false;
+}
+
+}  // namespace howdah::proxy
