@@ -269,8 +269,28 @@ void QueryWalker::note_top(const TreeNode* node, const Targets& entries, const C
   top_.has_window = level.has_window;
   for (const TreeNode* item : kids(kid(node, TREE_SELECT_GROUP))) {
     if (is(item, TREE_GROUPING_SET)) top_.grouping_sets = true;
-    if (is(item, TREE_COLUMN)) top_.grouped.push_back(column_term(item, &scope));
   }
+  top_.grouped = grouped_terms(kid(node, TREE_SELECT_GROUP), outputs, scope);
+}
+
+// Of the plain columns in GROUP BY, also by the names and positions of output columns.
+std::vector<int> QueryWalker::grouped_terms(const TreeNode* group, const Columns& columns, const Scope& scope) {
+  std::vector<int> grouped;
+  for (const TreeNode* item : kids(group)) {
+    if (is(item, TREE_COLUMN)) {
+      grouped.push_back(column_term(item, &scope));
+      if (item->count > 1 || resolve_column(item, &scope).found) continue;
+      for (const auto& column : columns.list) {  // the name of an output column
+        if (column.name == text_of(kid(item, 0))) grouped.push_back(column.term);
+      }
+    }
+    if (is(item, TREE_CONST) && item->op == TREE_CONST_INT) {
+      slots_.read(item);  // a position in the select list
+      const auto position = static_cast<std::size_t>(item->number) - 1;
+      if (position < columns.list.size() && columns.complete) grouped.push_back(columns.list[position].term);
+    }
+  }
+  return grouped;
 }
 
 std::optional<RowCount> QueryWalker::row_count(const TreeNode* node) const {
@@ -298,22 +318,10 @@ std::vector<bool> QueryWalker::transparency(const TreeNode* node, const Columns&
     std::fill(out.begin(), out.end(), !one_row);
     return out;
   }
-  std::vector<int> grouped;
   for (const TreeNode* item : kids(group)) {
     if (is(item, TREE_GROUPING_SET)) return out;
-    if (is(item, TREE_COLUMN)) {
-      grouped.push_back(column_term(item, &scope));
-      if (item->count > 1 || resolve_column(item, &scope).found) continue;
-      for (const auto& column : columns.list) {  // the name of an output column
-        if (column.name == text_of(kid(item, 0))) grouped.push_back(column.term);
-      }
-    }
-    if (is(item, TREE_CONST) && item->op == TREE_CONST_INT) {
-      slots_.read(item);  // a position in the select list
-      const auto position = static_cast<std::size_t>(item->number) - 1;
-      if (position < columns.list.size() && columns.complete) grouped.push_back(columns.list[position].term);
-    }
   }
+  const std::vector<int> grouped = grouped_terms(group, columns, scope);
   for (std::size_t i = 0; i < out.size(); ++i) {
     const int term = columns.list[i].term;
     out[i] = term >= 0 && std::find(grouped.begin(), grouped.end(), term) != grouped.end();

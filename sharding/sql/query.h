@@ -91,6 +91,7 @@ class QueryWalker {
   Columns targets(const TreeNode* list, const Scope& scope, WithScope* with);
   int output_term(const TreeNode* expression, const Scope& scope);
   void note_top(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope, const Level& level);
+  std::vector<int> grouped_terms(const TreeNode* group, const Columns& columns, const Scope& scope);
   std::vector<bool> transparency(const TreeNode* node, const Columns& columns, const Scope& scope,
                                  const Level& level);
   void locking(const TreeNode* node, const Scope& scope, std::size_t first_table);

@@ -86,6 +86,13 @@ class Merge {
   }
 
  private:
+  // The expression of an output column; null when a star makes positions differ.
+  const TreeNode* target(std::size_t position) const {
+    const TreeNode* targets = kid(top_.node, TREE_SELECT_TARGETS);
+    if (kids(targets).size() != top_.outputs.list.size()) return nullptr;
+    return kid(kid(targets, static_cast<std::uint32_t>(position)), 0);
+  }
+
   // https://www.postgresql.org/docs/15/sql-select.html#SQL-ORDERBY: an output column's name or number, else an expression.
   std::optional<Error> find_column(const TreeNode* expression, SortKey& key) {
     if (is(expression, TREE_CONST)) {
@@ -101,19 +108,20 @@ class Merge {
     if (is(expression, TREE_COLUMN) && expression->count == 1) {
       const auto name = text_of(kid(expression, 0));
       int found = 0;
-      bool unnamed = false;
+      bool unnamed = false, equal = true;
       for (std::size_t i = 0; i < top_.outputs.list.size(); ++i) {
         const auto& output = top_.outputs.list[i].name;
         unnamed = unnamed || output.empty();
         if (output != name) continue;
+        equal = equal && (found == 0 || (target(i) != nullptr && same_expression(target(key.column), target(i))));
         ++found;
         key.column = static_cast<std::uint16_t>(i);
       }
-      if (found > 1 || !top_.positions_known || (found == 0 && unnamed)) {
+      if (!equal || !top_.positions_known || (found == 0 && unnamed)) {
         return unsupported("ORDER BY " + std::string(name) + " is ambiguous over several shards",
                            "Give the columns of the select list names of their own, and order by those.");
       }
-      if (found == 1) return std::nullopt;
+      if (found > 0) return std::nullopt;
     }
     if (top_.positions_known) {
       std::size_t position = 0;
