@@ -2,6 +2,7 @@
 """Runs a driver's suite against PostgreSQL and then through Howdah (one server, transaction pooling), and compares.
 
     run.py DRIVER [--howdah BINARY] [--only direct|howdah] [--verbose]
+    run.py sharded [--howdah BINARY]       short suites of some drivers, on the demo's twin and on its four shards
     run.py --list
 
 A suite prints one JSON line per test: {"test": name, "ok": true|false, "saw": anything, "error": text}. Both runs must list
@@ -18,7 +19,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-from toolchains import DRIVERS, Broken, Missing, prepare  # noqa: E402
+from sharded import ShardedWorld  # noqa: E402
+from toolchains import DRIVERS, SHARDED, Broken, Missing, prepare  # noqa: E402
 from world import SERVER_LIMIT, Failed, World  # noqa: E402
 
 SKIPPED = 77
@@ -112,9 +114,28 @@ def both_ways(driver, command, extra, options):
     return faults
 
 
+def on_shards(commands, options):
+    """The twin has the same schema on one server; what a driver sees there it must see on four shards."""
+    world = ShardedWorld(options.howdah)
+    faults = []
+    try:
+        world.start()
+        for driver, (command, extra) in commands.items():
+            twin = run_suite(command, world.environment(world.env["TWIN_URL"]) | extra, f"{driver}, one server")
+            shards = run_suite(command, world.environment(world.env["HOWDAH_URL"]) | extra, f"{driver}, four shards")
+            faults.extend(f"{driver}: {fault}" for fault in compare(f"{driver} sharded", twin, shards))
+        users = world.shards_with_users()
+        print(f"users per shard: {users}")
+        if 0 in users:
+            faults.append(f"users per shard: {users}; the rows are not spread")
+    finally:
+        world.stop()
+    return faults
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("driver", nargs="?", choices=[*DRIVERS, []])
+    parser.add_argument("driver", nargs="?", choices=[*DRIVERS, "sharded"])
     parser.add_argument("--howdah", default=os.environ.get("HOWDAH_BIN", ""))
     parser.add_argument("--only", choices=["direct", "howdah"])
     parser.add_argument("--verbose", action="store_true")
@@ -123,8 +144,9 @@ def main():
     if options.list or not options.driver:
         print("\n".join(DRIVERS))
         return 0
+    sharded = options.driver == "sharded"
     try:
-        command, extra = prepare(options.driver)
+        commands = {driver: prepare(driver, sharded) for driver in (SHARDED if sharded else [options.driver])}
     except Missing as missing:
         required = os.environ.get("HOWDAH_REQUIRE_CLIENTS") == "1"
         print(f"{'FAILED (HOWDAH_REQUIRE_CLIENTS=1)' if required else 'skipped'}: {options.driver}: {missing}")
@@ -133,7 +155,7 @@ def main():
         print(f"FAILED: {options.driver}: {broken}")
         return 1
     try:
-        faults = both_ways(options.driver, command, extra, options)
+        faults = on_shards(commands, options) if sharded else both_ways(options.driver, *commands[options.driver], options)
     except Failed as failed:
         faults = [str(failed)]
     for fault in faults:

@@ -164,7 +164,15 @@ DRIVERS = {
     "sqlx": lambda: rust("sqlx-suite"),
 }
 
+# On a sharded database.
+SHARDED = {
+    "psycopg": lambda: python("psycopg_sharded.py"),
+    "node-postgres": lambda: node("node_postgres_sharded.mjs"),
+    "pgx": lambda: go("pgxsharded"),
+    "pgjdbc": lambda: java("PgjdbcSharded"),
+}
 
-def prepare(driver):
+
+def prepare(driver, sharded=False):
     """The command of a suite and what to add to its environment."""
-    return DRIVERS[driver]()
+    return (SHARDED if sharded else DRIVERS)[driver]()
