@@ -190,6 +190,34 @@ TEST_F(Secrets, TimingTellsNothing) {
   RecordProperty("unknown_ms", std::to_string(unknown));
 }
 
+// The other methods by password: unknown users are asked as known ones are, and fail as they do.
+TEST_F(Secrets, UnknownUsersAreAskedByEachMethodLikeAnyOther) {
+  const std::string plain_users = "[ { name: app, password: app }, { name: other, password: other } ]";
+  const std::string verifiers = "[ { name: verified, password: '" + stored("verified") + "' } ]";
+  struct Case {
+    const char* method;
+    std::string users;
+    std::string known;
+    const char* question;
+  };
+  for (const Case& c : {Case{"password", plain_users, "app", "Authentication 3"}, Case{"md5", plain_users, "app", "Authentication 5"},
+                        Case{"md5", verifiers, "verified", "Authentication 10 SCRAM-SHA-256\\00\\00"},
+                        Case{"scram-sha-256", plain_users, "app", "Authentication 10 SCRAM-SHA-256\\00\\00"}}) {
+    testing::write_file(path("hba.conf"), std::string("host all all all ") + c.method + "\n");
+    Access one{.users = c.users, .extra = "hba: { file: " + path("hba.conf") + " }"};
+    const auto howdah = start(*cluster_, one);
+    const auto refused = [&](const std::string& user) {
+      auto lines = AccessClient(howdah->port()).log_in({.user = user, .password = "wrong"});
+      EXPECT_EQ(lines.front(), c.question) << c.method;
+      const auto at = lines.back().find('"' + user + '"');
+      EXPECT_NE(at, std::string::npos) << lines.back();
+      if (at != std::string::npos) lines.back().replace(at, user.size() + 2, "USER");
+      return lines;
+    };
+    EXPECT_EQ(refused(c.known), refused("nobody")) << c.method;
+  }
+}
+
 // A client-final message made wrong in each place where it can be wrong.
 TEST_F(Secrets, WrongProofsAreRefused) {
   const auto attempt = [](auto make_final) {
