@@ -26,6 +26,7 @@ constexpr auto kQueueTick = milliseconds(100);
 constexpr auto kLoginPause = milliseconds(200);
 // An idle connection that was used a moment ago will be used again.
 constexpr auto kSurplus = milliseconds(50);
+constexpr std::size_t kAskAtOnce = 4;
 
 }  // namespace
 
@@ -54,8 +55,10 @@ ServerConn* Pool::acquire(PoolWaiter& waiter) {
     if (budget_->try_take()) {
       start_connection();
     } else {
-      // Others may hold idle connections of this budget.
-      if (!budget_->spent()) worker_.ask_rivals(*budget_);
+      // Other pools may hold idle connections under a limit that is shared: each asking frees one. A long queue is served
+      // by what comes back, and by on_timer().
+      if (waiters_.size() <= kAskAtOnce && !budget_->spent()) worker_.ask_rivals(*budget_);
+      // Other workers may hold idle connections of this budget.
       for (std::size_t i = 0; i < worker_.count(); ++i) {
         if (i != worker_.index()) worker_.post_to(i, [budget = budget_, i] {
           if (Pool* other = budget->pools[i].load()) other->feed_others();

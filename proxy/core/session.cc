@@ -22,6 +22,18 @@ constexpr std::size_t kClientHighWater = 256 * 1024;  // beyond this, servers ar
 constexpr std::size_t kClientLowWater = 64 * 1024;
 constexpr auto kLinger = std::chrono::seconds(60);  // for a client that reads nothing of its last answers
 
+// Whatever the session still holds goes back to the pools; what is under way there is canceled, and rolled back.
+template <class Release>
+void let_go(std::vector<ServerConn*>& links, Worker& worker, Release release) {
+  while (!links.empty()) {
+    ServerConn& conn = *links.back();
+    if (conn.link.owed > 0) worker.send_cancel(conn);
+    // In session mode anything may have been left behind.
+    if (worker.config()->pool.mode == config::PoolMode::kSession) conn.link.unclean = true;
+    release(conn);
+  }
+}
+
 }  // namespace
 
 Session::Session(Worker& worker, int fd, std::string peer)
@@ -31,13 +43,7 @@ Session::~Session() {
   worker_.reactor().dequeue(*this);
   task_.reset();
   if (waiting_in != nullptr) waiting_in->give_up(*this);
-  while (!links_.empty()) {
-    ServerConn& conn = *links_.back();
-    if (conn.link.owed > 0) worker_.send_cancel(conn);
-    // In session mode anything may have been left behind.
-    if (worker_.config()->pool.mode == config::PoolMode::kSession) conn.link.unclean = true;
-    release(conn);
-  }
+  let_go(links_, worker_, [this](ServerConn& conn) { release(conn); });
   if (stream_.is_open()) worker_.reactor().remove(stream_.fd(), *this);
 }
 
@@ -176,7 +182,9 @@ Task<> Session::serve() {
     while (out_.size() > kClientHighWater && !closing_) co_await suspend();
   }
   flush_client();
-  // Who sends no more may still read: the last answers are written out before the connection ends.
+  // Who sends no more may still read: the last answers are written out before the connection ends. No server waits for
+  // that.
+  if (closing_ && !out_.empty()) let_go(links_, worker_, [this](ServerConn& conn) { release(conn); });
   while (closing_ && !out_.empty()) {
     timed_out_ = false;
     timer_.arm(worker_.reactor(), worker_.reactor().now() + kLinger);

@@ -99,6 +99,26 @@ TEST_F(SlowPeers, WhoStopSendingGetTheLastAnswerToItsEnd) {
   }
 }
 
+TEST_F(SlowPeers, WhoLeaveATransactionOpenGetTheirAnswersAndNoCommit) {
+  start({});
+  e2e::RawClient client(howdah_->port());
+  client.log_in();
+  client.send(query("BEGIN") + query("INSERT INTO notes VALUES (1)") + query("SELECT repeat('x', 20000000)"));
+  testing::await("the answer to be on its way", [&] {
+    return superuser_->scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND query LIKE '%repeat%'") == "1";
+  });
+  client.half_close();
+  const auto begun = client.until('Z', 2);
+  EXPECT_EQ(e2e::first_sqlstate(begun), "");
+  const auto said = client.until_closed();
+  ASSERT_FALSE(said.empty());
+  EXPECT_EQ(said.back().type, 'Z');
+  EXPECT_TRUE(testing::wait_until([&] {
+    return superuser_->scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state <> 'idle'") == "0";
+  }));
+  EXPECT_EQ(superuser_->scalar("SELECT count(*) FROM notes"), "0") << "nobody said COMMIT";
+}
+
 // Both directions full at once: whoever reads in the end gets everything.
 TEST_F(SlowPeers, WhoSendAndDoNotReadBlockNobody) {
   start({});
