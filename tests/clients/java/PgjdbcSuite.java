@@ -128,6 +128,12 @@ public final class PgjdbcSuite {
     }
   }
 
+  static Object channelBinding() throws SQLException {
+    try (Connection conn = connect("channelBinding", "require")) {
+      return one(conn, "SELECT current_user");
+    }
+  }
+
   static Object startupOptions() throws SQLException {
     try (Connection conn = connect("ApplicationName", "suite", "currentSchema", "\"Odd Name\",public", "options", "-c statement_timeout=4321")) {
       return List.of(one(conn, "SHOW application_name"), one(conn, "SHOW search_path"), one(conn, "SHOW statement_timeout"), conn.getSchema() == null);
@@ -505,6 +511,7 @@ public final class PgjdbcSuite {
   public static void main(String[] arguments) {
     Suite suite = new Suite();
     suite.add("connects_with_scram_and_tls", PgjdbcSuite::connects);
+    suite.add("scram_binds_to_the_certificate", PgjdbcSuite::channelBinding);
     suite.add("wrong_password_is_28P01", () -> state(() -> connect("password", "wrong").close()));
     suite.add("startup_options_reach_the_server", PgjdbcSuite::startupOptions);
     suite.add("types_text_then_binary", PgjdbcSuite::types);

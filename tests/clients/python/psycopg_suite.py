@@ -34,6 +34,13 @@ def connects_with_scram_and_tls():
 
 
 @test
+def scram_binds_to_the_certificate():
+    # SCRAM-SHA-256-PLUS, or the driver refuses. Bound to the certificate that this side of the connection shows.
+    with connect(channel_binding="require") as conn, connect(channel_binding="disable", sslmode="require") as without:
+        return [c.execute("SELECT current_user").fetchone() for c in (conn, without)]
+
+
+@test
 def wrong_password_is_28P01():
     with_wrong = lambda: connect(password="wrong")
     try:
