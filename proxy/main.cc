@@ -88,6 +88,7 @@ int main(int argc, char** argv) {
   }
   auto loaded = config::load_file(path);
   for (const auto& fault : loaded.faults) std::fprintf(stderr, "%s\n", fault.to_string().c_str());
+  for (const auto& warning : loaded.warnings) std::fprintf(stderr, "warning: %s\n", warning.to_string().c_str());
   if (!loaded.config) return 1;
   if (check) {
     const auto usable = proxy::AccessControl::check(*loaded.config);

@@ -1,5 +1,6 @@
 // Files that the configuration names: access rules, user lists, certificates; and what they must have in common.
 #include <grp.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -34,6 +35,13 @@ std::optional<std::string> read_named(Reader& reader, const Entry& entry, const 
 void require_readable(Reader& reader, const Entry& entry, const std::string& key, std::string& path) {
   path = reader.resolve(path);
   if (!std::ifstream(path).is_open()) reader.fault(entry.line, entry.path + key + ": cannot read file " + path);
+}
+
+// Whether others than the owner can get at a private key, by libpq's measure: 0600, or 0640 when it is root's.
+bool is_exposed(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return false;
+  return (info.st_mode & (info.st_uid == 0 ? 0137 : 0177)) != 0;
 }
 
 void take_faults(Reader& reader, const std::vector<access::FileFault>& faults) {
@@ -113,6 +121,7 @@ void read_tls(Listen& listen, Reader& reader, const Entry& entry) {
       require_readable(reader, entry, std::string(".") + key, *path);
     }
   }
+  if (is_exposed(tls.key)) reader.warn(entry.line, entry.path + ".key: others can read " + tls.key + "; chmod 0600 keeps it private");
   if (!tls.client_ca.empty()) require_readable(reader, entry, ".client_ca", tls.client_ca);
 }
 
@@ -150,6 +159,8 @@ void check_server_tls(ServerTls& tls, Reader& reader, const Entry& entry) {
   if (!tls.root_cert.empty()) require_readable(reader, entry, ".sslrootcert", tls.root_cert);
   if (!tls.cert.empty()) require_readable(reader, entry, ".sslcert", tls.cert);
   if (!tls.key.empty()) require_readable(reader, entry, ".sslkey", tls.key);
+  // libpq refuses it on the control connections.
+  if (is_exposed(tls.key)) fault("others can read sslkey " + tls.key + "; chmod 0600 keeps it private");
 }
 
 void check_access(const Config& config, Reader& reader) {

@@ -122,6 +122,14 @@ TEST_F(Listening, ChecksAccessFilesWithTheirLines) {
   EXPECT_NE(answer.find(rules + ":2: authentication method \"ldap\" is not supported"), std::string::npos) << answer;
   EXPECT_NE(answer.find(rules + ":4: \"db.example\" is not an IP address"), std::string::npos);
   EXPECT_NE(answer.find(rules + ":5: hostssl can never match: listen.tls.mode is disable"), std::string::npos);
+  testing::write_file(rules, "local all all peer\nhost all all all md5\n");
+  answer = said({.extra = "hba: { file: " + rules + " }"});
+  EXPECT_EQ(answer, "0\nwarning: howdah.yaml: " + rules + ":1: local can never match: listen.unix_socket is not set\n");
+  chmod(server.key.c_str(), 0644);
+  answer = said({.listen = "tls: { mode: prefer, cert: " + server.cert + ", key: " + server.key + " }"});
+  EXPECT_NE(answer.find("warning: howdah.yaml:3: listen.tls.key: others can read " + server.key), std::string::npos) << answer;
+  EXPECT_NE(said({.server = "sslmode=require sslcert=" + server.cert + " sslkey=" + server.key}).find("others can read sslkey"), std::string::npos);
+  chmod(server.key.c_str(), 0600);
   const std::string tls = "tls: { mode: prefer, cert: " + server.cert + ", key: " + server.key;
   testing::write_file(rules, "hostssl all all all cert map=missing\n");
   answer = said({.listen = tls + " }", .extra = "hba: { file: " + rules + " }"});
