@@ -9,7 +9,7 @@ PACKAGES=(
   libxxhash-dev libyaml-cpp-dev libspdlog-dev libssl-dev prometheus-cpp-dev libcli11-dev libzstd-dev
   libgtest-dev libbenchmark-dev
   postgresql-15 postgresql-client-15 pgbouncer haproxy openssl
-  python3 python3-yaml python3-psycopg procps util-linux
+  python3 python3-yaml python3-psycopg python3-pip procps util-linux
 )
 
 missing() {
