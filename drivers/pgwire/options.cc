@@ -1,5 +1,6 @@
 // The startup parameter `options`: PostgreSQL's pg_split_opts, getopt and ParseLongOption in one.
 #include <algorithm>
+#include <cctype>
 
 #include "drivers/pgwire/startup.h"
 
@@ -52,6 +53,17 @@ bool parse_options(Bytes options, std::vector<std::pair<std::string, std::string
     if (!add_setting(setting, out)) return false;
   }
   return true;
+}
+
+// PostgreSQL's parse_bool: any unique prefix, in any case.
+std::optional<std::string> replication_kind(Bytes value) {
+  if (value == "database") return "database";
+  std::string word(value);
+  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+  const auto is = [&](Bytes whole, std::size_t least) { return word.size() >= least && whole.starts_with(word); };
+  if (is("true", 1) || is("yes", 1) || is("on", 2) || word == "1") return "true";
+  if (is("false", 1) || is("no", 1) || is("off", 2) || word == "0") return "";
+  return std::nullopt;
 }
 
 }  // namespace howdah::pgwire

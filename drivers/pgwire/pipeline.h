@@ -24,6 +24,7 @@ enum class OwedKind : std::uint8_t {
   kSync,               // Z
   kQuery,              // anything, then Z
   kFunctionCall,       // V, then Z
+  kResync,             // Z for each Sync of unknown fate, then I and Z of an empty Query
   kFabricated,         // nothing comes from the server: a reply of the proxy's that has its place in the order
 };
 
@@ -47,6 +48,7 @@ enum class Verdict : std::uint8_t {
   kError,       // an ErrorResponse for the head; the caller pops with fail() when the head is of the extended protocol
   kReady,       // ReadyForQuery: ends the head
   kAsync,       // Notice, ParameterStatus or Notification: may come at any time
+  kStray,       // ReadyForQuery of a Sync before the head's own answer, or (EmptyQueryResponse) the last of them came
   kUnexpected,  // nothing is owed that this could answer: the connection has lost its place
 };
 
@@ -86,7 +88,7 @@ class Pipeline {
     const OwedKind kind = head().kind;
     if (type == be::kReadyForQuery) {
       const bool ends = kind == OwedKind::kQuery || kind == OwedKind::kSync || kind == OwedKind::kFunctionCall;
-      return ends ? Verdict::kReady : Verdict::kUnexpected;
+      return ends ? Verdict::kReady : kind == OwedKind::kResync ? Verdict::kStray : Verdict::kUnexpected;
     }
     switch (kind) {
       case OwedKind::kQuery:
@@ -121,6 +123,8 @@ class Pipeline {
           default:
             return Verdict::kUnexpected;
         }
+      case OwedKind::kResync:
+        return type == be::kEmptyQueryResponse ? Verdict::kStray : Verdict::kUnexpected;
       case OwedKind::kSync:
       case OwedKind::kFabricated:
         return Verdict::kUnexpected;
@@ -134,7 +138,7 @@ class Pipeline {
   template <class Skipped>
   void fail(Skipped skipped) {
     const OwedKind kind = head().kind;
-    if (kind == OwedKind::kQuery || kind == OwedKind::kFunctionCall || kind == OwedKind::kSync) return;
+    if (kind == OwedKind::kQuery || kind == OwedKind::kFunctionCall || kind == OwedKind::kSync || kind == OwedKind::kResync) return;
     bool failed = true;
     while (!empty() && head().kind != OwedKind::kSync) {
       const Entry entry = head();

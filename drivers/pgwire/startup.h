@@ -67,6 +67,10 @@ void append_gss_request(std::string& out);
 void append_cancel_request(std::string& out, std::int32_t pid, Bytes key);
 void append_startup(std::string& out, int minor, std::span<const std::pair<Bytes, Bytes>> params);
 
+// What the startup parameter `replication` asks for: "database", "true", or "" for an ordinary connection. Nothing when
+// it is neither "database" nor a boolean. https://www.postgresql.org/docs/15/protocol-replication.html
+std::optional<std::string> replication_kind(Bytes value);
+
 // Splits the value of the startup parameter `options` into settings, in order, as PostgreSQL splits it: words
 // end at white space, a backslash takes the next character as it is, `-c name=value`, `-cname=value` and
 // `--name=value` set a parameter, and `-` in a name stands for `_`. False for anything else (PostgreSQL's

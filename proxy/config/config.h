@@ -76,6 +76,7 @@ struct User {
   std::string valid_until;              // as PostgreSQL's VALID UNTIL; passwords do not count after it
   std::int64_t expires = INT64_MAX;     // the same in seconds since 1970
   bool admin = false;                   // may use the admin console
+  bool replication = false;             // may open replication connections
   std::optional<std::uint32_t> pool_size;
   Overrides limits;
 };

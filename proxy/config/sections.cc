@@ -281,7 +281,10 @@ const Section<User>& user_section() {
                    "SCRAM verifier, a server is logged in to with the keys of the client's own SCRAM login; it must have "
                    "the same verifier."),
       valid_until_field(),
-      boolean_field("admin", &User::admin, kReload, "May use the admin console."), pool_size_field(),
+      boolean_field("admin", &User::admin, kReload, "May use the admin console."),
+      boolean_field("replication", &User::replication, kReload,
+                    "May open replication connections, physical and logical; the role needs REPLICATION on the server, too."),
+      pool_size_field(),
       section_field("limits", &User::limits, overrides_section(), "What counts for this user instead of the file's own limits.")};
   return section;
 }

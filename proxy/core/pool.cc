@@ -94,6 +94,7 @@ void Pool::grant(ServerConn& conn) {
 
 void Pool::release(ServerConn& conn) {
   const bool unclean = conn.link.unclean || conn.link.stay;
+  const bool clean = conn.clean();  // before unlink() forgets what was left unsynced
   conn.unlink();
   const auto now = worker_.reactor().now();
   counters.busy_us += elapsed_us(conn.linked_since, now);
@@ -102,7 +103,7 @@ void Pool::release(ServerConn& conn) {
   const auto used = budget_->used.load(std::memory_order_relaxed);
   const auto limit = budget_->limit.load(std::memory_order_relaxed);
   const bool too_many = used > limit && (waiters_.empty() || used > limit + budget_->reserve.load(std::memory_order_relaxed));
-  if (!conn.clean() || old || too_many || conn.recycle || worker_.draining()) {
+  if (!clean || old || too_many || conn.recycle || worker_.draining()) {
     if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);
     return forget(conn);
   }
@@ -257,7 +258,7 @@ void Pool::on_lost(ServerConn& conn, ServerConn::State before) {
   }
   forget(conn);
   if (before != ServerConn::State::kConnecting || waiters_.empty()) return;
-  if (worth_waiting(reason)) {
+  if (worth_waiting(reason) && target_.startup.empty()) {
     // Whoever waits is served by the connections that exist or by a later login, or gives up at its own timeout.
     if (reason.code == ErrorCode::kStaleMap) worker_.refresh_map(target_.database_name);
     return;

@@ -39,6 +39,8 @@ struct ServerTarget {
   std::string shard_name;
   std::string proxy_name;
   bool stamp = false;
+  // Of a replication connection: all that its startup packet says beside user and database.
+  std::vector<std::pair<std::string, std::string>> startup;
   milliseconds connect_timeout{5'000};
   seconds idle_timeout{600};
   seconds lifetime{3'600};

@@ -18,6 +18,7 @@ using pgwire::Verdict;
 namespace {
 
 constexpr std::size_t kReadSize = net::kBufferSize;
+constexpr std::size_t kStreamFrom = kReadSize / 2;  // messages up to this size are handed on whole
 constexpr int kReadsPerWakeUp = 8;  // then other connections get their turn
 
 Error lost_error(std::string why) {
@@ -127,6 +128,7 @@ void ServerConn::fail(Error reason) {
   }
   pipeline.clear();
   out_.release();
+  link.cut = body_left_ > 0 && body_forward_ && !link.collect;
   link.owed = 0;
   link.copy_in = false;
   if (owner_ != nullptr) {
@@ -206,7 +208,17 @@ void ServerConn::read_some() {
   }
 }
 
+// Everything read is the client's.
+void ServerConn::relay_raw() {
+  if (owner_ == nullptr) return fail(lost_error("the client left"));
+  owner_touched_ = true;
+  owner_->on_reply(*this, in_.view());
+  in_.consume(in_.size());
+  end_batch();
+}
+
 void ServerConn::process() {
+  if (link.raw) return relay_raw();
   while (!lost()) {
     const Bytes in = in_.view();
     if (state_ == State::kLinked && owner_ == nullptr && !pipeline.empty()) return fail(lost_error("the client left"));
@@ -226,7 +238,8 @@ void ServerConn::process() {
     if (status == pgwire::FrameStatus::kMalformed) return fail(lost_error("the server sent a malformed message"));
     const bool streams = header.type == be::kDataRow || header.type == be::kCopyData;
     if (in.size() < header.total) {
-      if (!streams || state_ != State::kLinked || pipeline.empty()) break;
+      // One that fits into the buffer is waited for: what is begun toward the client must come to its end.
+      if (!streams || header.total <= kStreamFrom || state_ != State::kLinked || pipeline.empty()) break;
       const ServerEntry& head = pipeline.head();
       if (pipeline.classify(header.type) != Verdict::kContinues) {
         return fail(lost_error("the server sent a message out of order"));
@@ -314,7 +327,10 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
       }
       return;
     }
+    case Verdict::kStray:
+      return take_stray(type, body);
     case Verdict::kUnexpected:
+      if (type == be::kReadyForQuery && pipeline.empty() && link.stray_readies < link.copy_syncs) return take_stray(type, body);
       if (type == be::kErrorResponse) {
         return fail(ended_by_server(body));
       }
@@ -366,6 +382,18 @@ void ServerConn::take_ready(Bytes body, Bytes whole) {
   --link.owed;
   owner_->on_entry_done(*this, entry, !link.error);
   owner_->on_ready(*this, entry);
+}
+
+// Answers to Syncs that a failed COPY left over, up to the empty query that was sent behind them.
+void ServerConn::take_stray(char type, Bytes body) {
+  pgwire::ReadyForQuery ready;
+  if (type != be::kReadyForQuery) {
+    pipeline.head().kind = OwedKind::kQuery;
+  } else if (decode(body, ready)) {
+    tx_status = ready.status;
+    link.unsynced = link.executed = false;
+    ++link.stray_readies;
+  }
 }
 
 void ServerConn::give(const ServerEntry&, Bytes bytes) {

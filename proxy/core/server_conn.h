@@ -64,6 +64,10 @@ struct LinkState {
   bool unclean = false;          // ran code that may have left session state: reset before another client gets it
   bool stay = false;             // state that cannot be carried: kept after the transaction
   bool timed_out = false;        // its cancel is the proxy's, for a statement that took too long
+  bool cut = false;              // lost in the middle of a message that the client has the beginning of
+  bool raw = false;              // every byte is the client's: replication
+  std::uint32_t copy_syncs = 0;  // Syncs handed on inside a COPY, which takes them for nothing as long as it goes on
+  std::uint32_t stray_readies = 0;  // ReadyForQuery for such Syncs: the COPY had failed by then
   std::size_t replayed_at_join = 0;  // entries of Transaction::replay when it joined
   std::uint32_t owed = 0;        // entries of this session still in the pipeline
   std::string collected;
@@ -160,6 +164,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   void take_frame(char type, Bytes body, Bytes whole);
   void take_error(Bytes body, Bytes whole);
   void take_ready(Bytes body, Bytes whole);
+  void take_stray(char type, Bytes body);
+  void relay_raw();
   void give(const ServerEntry& entry, Bytes bytes);
   void give_error(const ServerEntry& entry, const pgwire::ErrorFields& fields, Bytes body, Bytes whole);
   void hand_out_fabricated();

@@ -58,8 +58,9 @@ Result<bool> ServerLogin::on_connected(net::Stream& stream) {
 }
 
 void ServerLogin::send_startup() {
-  const std::vector<std::pair<Bytes, Bytes>> params = {
-      {"user", target_.user}, {"database", target_.database}, {"application_name", ""}};
+  std::vector<std::pair<Bytes, Bytes>> params = {{"user", target_.user}, {"database", target_.database}};
+  if (target_.startup.empty()) params.emplace_back("application_name", "");
+  for (const auto& [name, value] : target_.startup) params.emplace_back(name, value);
   std::string packet;
   pgwire::append_startup(packet, 0, params);
   conn_.queue(packet);
@@ -91,7 +92,7 @@ Result<void> ServerLogin::on_message(char type, Bytes body) {
       return {};
     }
     case be::kReadyForQuery:
-      if (step_ == Step::kAsking) {
+      if (step_ == Step::kAsking || !target_.startup.empty()) {
         step_ = Step::kDone;
       } else {
         ask();

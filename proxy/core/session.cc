@@ -30,6 +30,7 @@ void let_go(std::vector<ServerConn*>& links, Worker& worker, Release release) {
     if (conn.link.owed > 0) worker.send_cancel(conn);
     // In session mode anything may have been left behind.
     if (worker.config()->pool.mode == config::PoolMode::kSession) conn.link.unclean = true;
+    if (conn.link.raw) conn.retire();  // a replication client's: nobody else's, ever
     release(conn);
   }
 }
@@ -44,6 +45,7 @@ Session::~Session() {
   task_.reset();
   if (waiting_in != nullptr) waiting_in->give_up(*this);
   let_go(links_, worker_, [this](ServerConn& conn) { release(conn); });
+  if (replication_) worker_.bury(std::move(replication_));
   if (stream_.is_open()) worker_.reactor().remove(stream_.fd(), *this);
 }
 
@@ -250,7 +252,8 @@ void Session::drain() {
 
 void Session::kill(const Error& reason) {
   if (closing_) return;
-  if (logged_in_ && range_.empty()) fatal(reason);
+  // A replication client may be in the middle of a message.
+  if (logged_in_ && range_.empty() && !replication_) fatal(reason);
   close();
   wake();
 }
@@ -414,6 +417,8 @@ void Session::on_server_writable(ServerConn&) { wake(); }
 void Session::on_lost(ServerConn& from) {
   // A waiting coroutine finds out by itself; otherwise (idle in a transaction) the client learns at its next statement.
   if (tx_.active() && from.link.in_transaction) tx_.failed = tx_.lost = true;
+  // Whatever was said now, the client would read as the rest of that message.
+  if (from.link.cut) close();
   wake();
 }
 
@@ -431,7 +436,7 @@ void Session::on_cancel() {
     return wake();
   }
   for (ServerConn* conn : links_) {
-    if (conn->link.owed > 0) worker_.send_cancel(*conn);
+    if (conn->link.owed > 0 || conn->link.raw) worker_.send_cancel(*conn);
   }
 }
 
@@ -448,6 +453,7 @@ Session::Info Session::info() const {
   for (const ServerConn* conn : links_) {
     info.links.push_back(conn);
     if (conn->link.stay) info.pin_reason = "session state";
+    if (conn->link.raw) info.pin_reason = "replication";
   }
   return info;
 }

@@ -39,6 +39,8 @@ class AdminProtocol;
 class Worker;
 struct LoginProof;
 
+inline constexpr std::uint16_t kNoServer = 0xffff;  // instead of a ServerId's value
+
 // A portal of the extended protocol, from Bind to the end of its transaction (or Sync outside of one).
 struct Portal {
   std::string name;
@@ -69,6 +71,7 @@ struct Extended {
     std::string name;                 // of a client's Parse
   };
   std::vector<Effect> effects;        // by ServerEntry::effect - 1
+  std::uint32_t copy_syncs = 0;       // sent inside a COPY that had failed: still to be answered
 };
 
 class Session final : public net::IoHandler,
@@ -116,7 +119,8 @@ class Session final : public net::IoHandler,
   };
   Info info() const;
   std::int32_t pid() const { return pid_; }
-  std::int32_t secret() const { return secret_; }
+  // What a CancelRequest must show: 4 bytes, of protocol 3.2 on 32.
+  Bytes cancel_key() const { return cancel_key_; }
   const std::string& user_name() const { return user_name_; }
   enum class ClientState : std::uint8_t { kActive, kIdle, kIdleInTransaction, kWaiting };
   ClientState client_state() const {
@@ -159,12 +163,13 @@ class Session final : public net::IoHandler,
   void fatal(const Error& error);
   pgwire::TxStatus client_status() const;
   bool ends_here();            // draining, and at a transaction boundary
-  Task<> pump_copy_in(ServerConn& conn);
 
   // --- session_login.cc
   struct Startup {
     std::string user, database;
     std::vector<std::pair<std::string, std::string>> settings;  // in order
+    std::string replication;      // "true" or "database"; empty: an ordinary client
+    std::size_t key_length = 4;   // of the cancel key
   };
   Task<> login();
   Task<bool> read_startup(Startup& startup);
@@ -183,6 +188,12 @@ class Session final : public net::IoHandler,
   Task<bool> ask_scram(const Startup& startup, LoginProof& proof);
   Task<bool> next_password(std::string& body, const char* what);
   bool check_names(const Startup& startup, const LoginProof& proof);
+  void give_cancel_key(std::size_t length);
+  bool count_client(const config::Database& database, const config::User& user);
+
+  // --- session_replication.cc: a walsender's client, passed through
+  Task<bool> welcome_replication(const Startup& startup, const LoginProof& proof);
+  Task<> serve_replication();
 
   // --- session_admin.cc
   Task<> handle_admin(char type, Bytes body);
@@ -196,7 +207,6 @@ class Session final : public net::IoHandler,
                              std::span<const sharding::BoundParam> params) const;
   std::vector<std::string> search_path() const;
   ShardId shard_for(const sharding::Route& route, const Plan& plan) const;
-  ServerId server_for(ShardId shard, const Plan& plan);
   ServerConn* linked(ShardId shard) const;
   // A linked connection in this session's state, its transaction begun if one is active. Null: the client has been told.
   Task<ServerConn*> link(ShardId shard, const Plan& plan);
@@ -218,6 +228,17 @@ class Session final : public net::IoHandler,
   void note_done(ServerConn& conn, const Plan& plan);
   void apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool ok);
   Error failed_transaction();
+
+  // --- session_replica.cc: which server of a shard reads
+  ServerId server_for(ShardId shard, const Plan& plan);
+  bool continues_on(const ServerConn& conn) const;
+  Task<ServerConn*> hand_over_reads(ShardId shard);
+  Task<std::vector<std::string>> ask(ServerConn& conn, std::string_view sql);
+
+  // --- session_copy.cc: COPY FROM STDIN
+  Task<> pump_copy_in(ServerConn& conn);
+  Task<> refuse_in_copy(ServerConn& conn, char type);
+  Task<> settle_copy_syncs(ServerConn& conn);
 
   // --- session_simple.cc
   Task<> simple_query(Bytes body, Bytes whole);
@@ -326,13 +347,16 @@ class Session final : public net::IoHandler,
   struct ShardView {
     std::int64_t mark = 0;          // a read may use a replica only if it has caught up to this
     std::int64_t last_read = 0;
-    std::uint16_t last_server = 0xffff;
+    std::uint16_t last_server = kNoServer;
+    std::int64_t ask_again = 0;     // see hand_over_reads()
+    std::int64_t pause = 0;         // ... doubles while the answer is no
   };
   std::vector<ShardView> views_;    // by shard; empty without replicas
   ServerConn* granted_ = nullptr;
   std::unique_ptr<Error> pool_error_;
   std::unique_ptr<Deadlines> deadlines_;  // null: nothing of this client's is limited in time
   ClientSlot slot_;
+  std::unique_ptr<Pool> replication_;  // a replication client's own; null otherwise
 
   struct Unfinished {
     ShardId shard;
@@ -349,8 +373,9 @@ class Session final : public net::IoHandler,
   SteadyTime connected_;
   SteadyTime request_at_;
   std::int32_t pid_ = 0;
-  std::int32_t secret_ = 0;
+  std::string cancel_key_;
   std::uint16_t route_server_ = 0xffff;  // ServerId of the last statement's server, for SHOW howdah.route
+  std::uint16_t handover_ = kNoServer;     // a replica that may take this read over from the primary
   const char* route_reason_ = "";
   std::uint16_t route_mask_ = 0;    // of the last statement, for SHOW howdah.route
   bool logged_in_ = false;

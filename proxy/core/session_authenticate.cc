@@ -84,7 +84,8 @@ Task<bool> Session::admit(const Startup& startup, LoginProof& proof) {
   proof.access = worker_.proxy().access().current();
   const config::Hba& hba = proof.config->hba;
   if (!hba.file.empty()) {
-    access::HbaClient client{.user = startup.user, .database = startup.database, .local = is_unix(), .tls = stream_.is_tls()};
+    access::HbaClient client{.user = startup.user, .database = startup.database,
+                             .replication = startup.replication == "true", .local = is_unix(), .tls = stream_.is_tls()};
     if (!client.local) client.address = address_of(stream_.fd());
     proof.rule = access::find_rule(hba.rules, client, hba.needs_interfaces ? own_interfaces() : std::vector<access::Interface>());
     if (proof.rule == nullptr || proof.rule->method == HbaMethod::kReject) {

@@ -358,6 +358,11 @@ Task<> Session::on_execute(Bytes body) {
   conn.queue(worker_.scratch);
   conn.owe({.kind = OwedKind::kExecute, .effect = effect, .owner = this});
   conn.link.unsynced = conn.link.executed = true;
+  if (!portal->plan->statements.empty() && portal->plan->statements[0].verb == Verb::kCopyIn) {
+    // Nothing is sent behind it before it is known whether it is data: a COPY would swallow it.
+    co_await drain_group();
+    for (std::uint32_t syncs = std::exchange(e.copy_syncs, 0u); syncs > 0 && !closing_; --syncs) co_await on_sync();
+  }
 }
 
 Task<> Session::on_close_message(Bytes body) {

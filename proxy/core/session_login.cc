@@ -21,6 +21,11 @@ namespace howdah::proxy {
 
 namespace {
 
+// Protocol 3.2 is 3.0 with cancel keys of up to 256 bytes; 3.1 was never used.
+// https://www.postgresql.org/docs/18/protocol-overview.html
+constexpr int kNewestMinor = 2;
+constexpr int kLongKeysSince = 2;
+constexpr std::size_t kLongKey = 32;
 constexpr std::size_t kNameLength = 63;  // NAMEDATALEN - 1: longer names are cut, as PostgreSQL cuts them
 
 std::string lower(Bytes text) {
@@ -68,7 +73,11 @@ Task<> Session::login() {
     close();
     co_return;
   }
-  co_await serve();
+  if (replication_) {
+    co_await serve_replication();
+  } else {
+    co_await serve();
+  }
 }
 
 // More bytes in in_. False: the client is gone, or too slow.
@@ -173,7 +182,7 @@ Task<bool> Session::begin_direct_tls() {
 bool Session::take_startup(const pgwire::StartupRequest& request, Startup& startup) {
   if (request.major != 3) {
     fatal(make_error(ErrorCode::kUnsupported, "unsupported frontend protocol " + std::to_string(request.major) + "." +
-                                                  std::to_string(request.minor) + ": server supports 3.0 to 3.0"));
+                                                  std::to_string(request.minor) + ": server supports 3.0 to 3." + std::to_string(kNewestMinor)));
     return false;
   }
   if (worker_.config()->listen.tls.mode == config::TlsMode::kRequire && !stream_.is_tls() && !is_unix()) {
@@ -187,10 +196,13 @@ bool Session::take_startup(const pgwire::StartupRequest& request, Startup& start
     } else if (name == "database") {
       startup.database = value.substr(0, kNameLength);
     } else if (name == "replication") {
-      if (value == "false" || value == "off" || value == "no" || value == "0") continue;
-      fatal(make_error(ErrorCode::kUnsupported, "replication connections are not supported",
-                       "connect to the PostgreSQL server itself"));
-      return false;
+      const auto kind = pgwire::replication_kind(value);
+      if (!kind) {
+        fatal(make_error(ErrorCode::kInvalidValue, "invalid value for parameter \"replication\": \"" + std::string(value) + "\"",
+                         "Valid values are: \"false\", 0, \"true\", 1, \"database\"."));
+        return false;
+      }
+      startup.replication = *kind;
     } else if (name == "options") {
       if (!pgwire::parse_options(value, startup.settings)) {
         fatal(make_error(ErrorCode::kUnsupported, "unsupported startup option in \"" + std::string(value) + "\"",
@@ -203,9 +215,10 @@ bool Session::take_startup(const pgwire::StartupRequest& request, Startup& start
       startup.settings.emplace_back(name, value);
     }
   }
-  if (request.minor > 0 || !unknown_options.empty()) {
+  if (request.minor >= kLongKeysSince) startup.key_length = kLongKey;
+  if (request.minor > kNewestMinor || !unknown_options.empty()) {
     worker_.scratch.clear();
-    pgwire::append_negotiate_protocol_version(worker_.scratch, 0, unknown_options);
+    pgwire::append_negotiate_protocol_version(worker_.scratch, std::min(request.minor, kNewestMinor), unknown_options);
     send(worker_.scratch);
   }
   if (startup.user.empty()) {
@@ -214,6 +227,31 @@ bool Session::take_startup(const pgwire::StartupRequest& request, Startup& start
   }
   if (startup.database.empty()) startup.database = startup.user;
   user_name_ = startup.user;
+  return true;
+}
+
+void Session::give_cancel_key(std::size_t length) {
+  cancel_key_.resize(length);
+  RAND_bytes(reinterpret_cast<unsigned char*>(cancel_key_.data()), static_cast<int>(length));
+  pid_ = worker_.add_session(*this);
+}
+
+// False: there are too many, and this one was told.
+bool Session::count_client(const config::Database& database, const config::User& user) {
+  const auto config = worker_.config();
+  counted_ = true;
+  if (worker_.proxy().clients().fetch_add(1) >= static_cast<std::int64_t>(config->limits.clients)) {
+    fatal(make_error(ErrorCode::kTooManyClients, "sorry, too many clients already",
+                     "raise limits.clients in the proxy's configuration"));
+    return false;
+  }
+  const auto limits = config::effective(*config, database, user);
+  auto slot = worker_.proxy().client_counts().enter(user.name, database.name, limits.user_clients, limits.database_clients);
+  if (!slot) {
+    fatal(slot.error());
+    return false;
+  }
+  slot_ = std::move(*slot);
   return true;
 }
 
@@ -227,6 +265,7 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
     fatal(make_error(ErrorCode::kAuthRejected, "role \"" + startup.user + "\" does not exist"));
     co_return false;
   }
+  if (!startup.replication.empty()) co_return co_await welcome_replication(startup, proof);
   const config::User& user = proof.identity->user;
   is_admin_ = startup.database == "howdah" || startup.database == "pgbouncer";
   if (is_admin_ && !user.admin) {
@@ -243,24 +282,8 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
     fatal(make_error(ErrorCode::kShuttingDown, "the proxy is shutting down"));
     co_return false;
   }
-  auto& clients = worker_.proxy().clients();
-  if (!is_admin_) {
-    counted_ = true;
-    if (clients.fetch_add(1) >= static_cast<std::int64_t>(config->limits.clients)) {
-      fatal(make_error(ErrorCode::kTooManyClients, "sorry, too many clients already",
-                       "raise limits.clients in the proxy's configuration"));
-      co_return false;
-    }
-    const auto limits = config::effective(*config, database->second, user);
-    auto slot = worker_.proxy().client_counts().enter(startup.user, startup.database, limits.user_clients, limits.database_clients);
-    if (!slot) {
-      fatal(slot.error());
-      co_return false;
-    }
-    slot_ = std::move(*slot);
-  }
-  secret_ = load_be<std::int32_t>(random_bytes<4>().data());
-  pid_ = worker_.add_session(*this);
+  if (!is_admin_ && !count_client(database->second, user)) co_return false;
+  give_cancel_key(startup.key_length);
   std::string statuses;
   if (is_admin_) {
     for (const auto& [name, value] : {std::pair<Bytes, Bytes>{"server_version", "15.0 (Howdah)"}, {"client_encoding", "UTF8"},
@@ -272,7 +295,8 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
     pools_ = worker_.pools_for(database->second, user);
     arm_pools(*pools_, proof);
     const bool replicas = std::any_of(pools_->replicas.begin(), pools_->replicas.end(), [](const auto& r) { return !r.empty(); });
-    if (replicas) {
+    // In session mode the first statement decides for all: only the primary can do all that may follow.
+    if (replicas && (pools_->database->sharded() || config->pool.mode != config::PoolMode::kSession)) {
       // The client may have written through another connection before this one: what it saw then it must see now.
       views_.resize(pools_->primaries.size());
       const std::int64_t now = control::to_steady_ns(std::chrono::steady_clock::now());
@@ -284,6 +308,10 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
     for (const auto& [name, value] : startup.settings) {
       if (pools_->database->sharded() && !keeps_routes(lower(name), value)) {
         fatal(make_error(ErrorCode::kUnsupported, lower(name) + " \"" + value + "\" is not supported with several shards", "use UTF8"));
+        co_return false;
+      }
+      if (lower(name).starts_with("howdah.")) {
+        fatal(make_error(ErrorCode::kUnsupported, "setting \"" + lower(name) + "\" is not supported at login"));
         co_return false;
       }
       const std::string statement = startup_statement(name, value);
@@ -339,9 +367,7 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
     }
   }
   worker_.scratch = statuses;
-  char secret[4];
-  store_be(secret, secret_);
-  pgwire::append_backend_key_data(worker_.scratch, pid_, Bytes(secret, sizeof secret));
+  pgwire::append_backend_key_data(worker_.scratch, pid_, cancel_key_);
   send(worker_.scratch);
   send_ready();
   flush_client();

@@ -137,36 +137,6 @@ ShardId Session::shard_for(const sharding::Route& route, const Plan& plan) const
   return ShardId(static_cast<std::uint16_t>(static_cast<std::uint32_t>(pid_) % pools_->primaries.size()));
 }
 
-ServerId Session::server_for(ShardId shard, const Plan& plan) {
-  const ServerId primary = pools_->primaries[shard.value()];
-  const auto& replicas = pools_->replicas[shard.value()];
-  if (replicas.empty() || views_.empty() || !plan.read_only || avoid_replicas_) return primary;
-  if (tx_.active() && !(tx_.explicit_block() && tx_.options.read_only == true &&
-                        tx_.options.isolation != sql::TransactionOptions::Isolation::kSerializable)) {
-    return primary;
-  }
-  const control::HealthTable* health = pools_->database->health();
-  if (health == nullptr || pools_->database->config().replica_reads == config::ReplicaReads::kOff) return primary;
-  ShardView& view = views_[shard.value()];
-  const auto usable = [&](ServerId replica, std::int64_t mark) {
-    const auto& state = health->at(replica);
-    return state.up.load(std::memory_order_relaxed) && state.may_read(mark);
-  };
-  // The one read last, while it is good: its state cannot go back.
-  if (view.last_server != 0xffff && view.last_server != primary.value()) {
-    const ServerId last(view.last_server);
-    if (usable(last, view.mark)) return last;
-  }
-  // Another server counts as a write at the time of the last read.
-  const std::int64_t mark = std::max(view.mark, view.last_read);
-  const std::size_t start = static_cast<std::uint32_t>(pid_);
-  for (std::size_t i = 0; i < replicas.size(); ++i) {
-    const ServerId candidate = replicas[(start + i) % replicas.size()];
-    if (usable(candidate, mark)) return candidate;
-  }
-  return primary;
-}
-
 ServerConn* Session::linked(ShardId shard) const {
   for (ServerConn* conn : links_) {
     if (conn->pool().target().shard == shard) return conn;
@@ -257,8 +227,19 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   const ServerId server = server_for(shard, plan);
   const ServerId primary = pools_->primaries[shard.value()];
   const Epoch routed = pools_->database->snapshot().map->epoch();
-  ServerConn* conn = co_await acquire(pools_->pool(server), server == primary);
-  if (conn == nullptr && server != primary && !closing_) {
+  ServerConn* conn = nullptr;
+  bool canceled = false;
+  if (handover_ != kNoServer) {
+    cancel_ = false;
+    conn = co_await hand_over_reads(shard);
+    canceled = conn == nullptr && cancel_;
+  }
+  if (conn == nullptr && !canceled && !closing_) conn = co_await acquire(pools_->pool(server), server == primary);
+  if (conn != nullptr && server != primary && !continues_on(*conn)) {
+    release(*conn);
+    conn = nullptr;
+  }
+  if (conn == nullptr && (server != primary || canceled) && !closing_) {
     // The replica cannot be had: the primary can do all that it could.
     if (cancel_) {
       fail_statement(make_error(ErrorCode::kQueryCanceled, "canceling statement due to user request"));

@@ -397,9 +397,11 @@ Task<bool> Session::run_query(ServerConn& conn, Bytes message, bool forward_read
 // True when everything owed came and none of it was an error. The client hears of a lost connection from the caller.
 Task<bool> Session::wait_owed(ServerConn& conn) {
   if (deadlines_) watch_deadlines();
+  bool copied = false;
   while (conn.link.owed > 0 && !conn.lost() && !closing_) {
     if (conn.link.copy_in) {
       co_await pump_copy_in(conn);
+      copied = true;
       continue;
     }
     // A client that sends no more may still read its answer, or be dead: it gets a moment, then the statement is canceled.
@@ -413,6 +415,7 @@ Task<bool> Session::wait_owed(ServerConn& conn) {
     if (silent && timed_out_ && out_.empty()) close();
   }
   if (client_hung_up_) timer_.cancel();
+  if (copied) co_await settle_copy_syncs(conn);
   co_return !closing_ && !conn.lost() && !conn.link.error;
 }
 
@@ -429,71 +432,6 @@ Task<bool> Session::own_query(ServerConn& conn, std::string_view statement, bool
     statement_failed_ = true;
   }
   co_return ok;
-}
-
-// COPY FROM STDIN: hands the client's messages on until the server has its answer ready.
-Task<> Session::pump_copy_in(ServerConn& conn) {
-  // A Sync sent with the Execute was taken as part of the COPY: the client's next one behind the COPY's end stands for it.
-  const bool synced = ext_ && ext_->active && conn.link.owed > 1;
-  in_.consume(std::exchange(message_size_, 0));  // the statement itself was sent
-  std::size_t relayed = 0;                       // of a message whose rest is still to come
-  char last = 0;                                 // type of the last message handed on
-  bool ended = false;
-  // A message begun is handed on to its end: both sides count its bytes.
-  while ((conn.link.owed > 0 || relayed > 0) && !conn.lost() && !closing_) {
-    if (relayed == 0 && (ended || !conn.link.copy_in) && (!synced || last == fe::kSync)) {
-      conn.link.copy_in = false;  // what follows is not the COPY's, though the server has not answered yet
-      if (ext_ && ext_->active && !synced) {
-        std::string flush;  // the client waits for nothing before its Sync, but we do
-        pgwire::append_flush(flush);
-        conn.flush(flush);
-      }
-      co_return;
-    }
-    if (conn.congested()) {
-      co_await suspend();
-      continue;
-    }
-    if (relayed > 0) {
-      if (in_.empty() && !read_client()) {
-        if (!closing_) co_await suspend();
-        continue;
-      }
-      const std::size_t part = std::min(relayed, in_.size());
-      conn.flush(in_.view().substr(0, part));
-      in_.consume(part);
-      relayed -= part;
-      continue;
-    }
-    pgwire::Header header;
-    const auto status = pgwire::peek_header(in_.view(), pgwire::kMaxLargeLength, header);
-    if (status == pgwire::FrameStatus::kMalformed) {
-      fatal(make_error(ErrorCode::kProtocolViolation, "invalid message length"));
-      co_return;
-    }
-    if (status == pgwire::FrameStatus::kNeedMore) {
-      if (!read_client() && !closing_) co_await suspend();
-      continue;
-    }
-    switch (header.type) {
-      case fe::kCopyData:
-      case fe::kCopyDone:
-      case fe::kCopyFail:
-      case fe::kSync:
-      case fe::kFlush:
-        ended = ended || header.type == fe::kCopyDone || header.type == fe::kCopyFail;
-        last = header.type;
-        relayed = header.total;
-        break;
-      case fe::kTerminate:
-        close();
-        co_return;
-      default:
-        // The server says what PostgreSQL says: unexpected message during COPY, and the connection ends.
-        relayed = header.total;
-        break;
-    }
-  }
 }
 
 Task<> Session::function_call(Bytes whole) {

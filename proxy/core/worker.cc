@@ -1,5 +1,6 @@
 #include "proxy/core/worker.h"
 
+#include <openssl/crypto.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -55,6 +56,7 @@ void Worker::clear() {
   by_pid_.clear();
   for (Session* session : sessions) delete session;
   cancels_.clear();
+  dead_pools_.clear();
   pools_.clear();
   dead_conns_.clear();
 }
@@ -97,6 +99,7 @@ void Worker::on_timer() {
       if (!draining_) pool->fill();
     }
   }
+  if (cancels_.empty() && dead_conns_.empty()) dead_pools_.clear();
   housekeeping_.arm(reactor_, now + kHousekeeping);
 }
 
@@ -139,6 +142,8 @@ void Worker::bury(std::shared_ptr<ServerConn> conn) {
   reactor_.enqueue(*this);
 }
 
+void Worker::bury(std::unique_ptr<Pool> pool) { dead_pools_.push_back(std::move(pool)); }
+
 void Worker::bury(Session& session) {
   dead_sessions_.push_back(&session);
   reactor_.enqueue(*this);
@@ -171,7 +176,10 @@ void Worker::route_cancel(std::int32_t pid, const std::string& key) {
 
 void Worker::cancel(std::int32_t pid, const std::string& key) {
   Session* session = find_session(pid);
-  if (session == nullptr || key.size() != 4 || load_be<std::int32_t>(key.data()) != session->secret()) return;
+  if (session == nullptr || key.size() != session->cancel_key().size() ||
+      CRYPTO_memcmp(key.data(), session->cancel_key().data(), key.size()) != 0) {
+    return;
+  }
   session->on_cancel();
 }
 

@@ -95,6 +95,8 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   void ask_rivals(const Budget& budget);
   // A server said that the shard map moved on.
   void refresh_map(const std::string& database);
+  // A replication client's, with its connection closed; kept until no cancel request refers to it.
+  void bury(std::unique_ptr<Pool> pool);
   // To another worker's pool of the same budget, once the current handler has returned.
   void hand_over(std::size_t worker, std::shared_ptr<ServerConn> conn, std::shared_ptr<Budget> budget);
   // To the worker whose client has this key.
@@ -130,6 +132,7 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   std::unordered_map<std::int32_t, Session*> by_pid_;  // those logged in
   std::vector<std::shared_ptr<ServerConn>> dead_conns_;
   std::vector<Session*> dead_sessions_;
+  std::vector<std::unique_ptr<Pool>> dead_pools_;
   struct HandOver {
     std::size_t worker;
     std::shared_ptr<ServerConn> conn;

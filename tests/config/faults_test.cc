@@ -221,6 +221,13 @@ TEST(Faults, DeepNestingIsAFaultNotACrash) {
   EXPECT_EQ(faults_of(deep), std::vector<std::string>{"1: nested too deeply"});
 }
 
+// A transaction needs one server from its first statement to its last.
+TEST(Faults, ThereIsNoStatementMode) {
+  const auto faults = faults_of("pool: { mode: statement }\n" + std::string(kSample));
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_NE(faults[0].find("transaction, session"), std::string::npos) << faults[0];
+}
+
 // yaml-cpp would make a cycle of it, which is never freed.
 TEST(Faults, AnAliasInsideItsOwnNodeIsRefused) {
   EXPECT_EQ(faults_of("a: 1\nb: &x [*x]\n"),

@@ -147,6 +147,47 @@ TEST_F(SimpleProtocol, SavesAndRollsBackToSavepoints) {
                   .query("SELECT * FROM lines"));
 }
 
+TEST_F(SimpleProtocol, RefusesWritesInReadOnlyTransactions) {
+  expect_same(Script()
+                  .query("BEGIN READ ONLY")
+                  .query("SELECT count(*) FROM items")
+                  .query("INSERT INTO lines VALUES (1, 'x')")
+                  .query("SELECT 1")
+                  .query("ROLLBACK")
+                  .query("BEGIN; SET TRANSACTION READ ONLY; DELETE FROM items; COMMIT")
+                  .query("ROLLBACK")
+                  .query("START TRANSACTION READ ONLY")
+                  .query("SET TRANSACTION READ WRITE")
+                  .query("INSERT INTO lines VALUES (1, 'x')")
+                  .query("COMMIT")
+                  .query("SELECT count(*) FROM lines"));
+}
+
+// The same backend answers from the first statement of a transaction to its end, whatever fails in between.
+TEST_F(SimpleProtocol, KeepsItsServerThroughFailuresAndSavepoints) {
+  RawClient client(howdah().port());
+  client.log_in();
+  const auto backend = [&] {
+    for (const auto& message : client.query("SELECT pg_backend_pid()")) {
+      if (message.type == 'D') return to_line(message);
+    }
+    return std::string("none");
+  };
+  client.query("BEGIN");
+  const std::string first = backend();
+  for (int i = 0; i < 3; ++i) {
+    client.query("SAVEPOINT a");
+    EXPECT_EQ(first_sqlstate(client.query("SELECT 1/0")), "22012");
+    EXPECT_EQ(client.query("SELECT 1").back().body, "E");
+    // Meanwhile others take what is free, and do not get this one.
+    testing::PgConn other = howdah().connect();
+    EXPECT_NE("DataRow " + other.scalar("SELECT pg_backend_pid()"), first);
+    EXPECT_EQ(client.query("ROLLBACK TO a").back().body, "T");
+    EXPECT_EQ(backend(), first);
+  }
+  EXPECT_EQ(client.query("COMMIT").back().body, "I");
+}
+
 TEST_F(SimpleProtocol, KnowsNoSavepointTwice) {
   expect_same(Script()
                   .query("BEGIN")

@@ -113,6 +113,21 @@ TEST_F(Routing, PutsUuidKeysWherePostgresqlsHashSays) {
   expect_spread("events");
 }
 
+// Four statements, four shards, one string: all or nothing, answered in order, each row where its key belongs.
+TEST_F(Routing, RoutesEachStatementOfAStringInOneTransaction) {
+  PgConn client = world_->proxy().connect();
+  std::string text;
+  for (int shard = 0; shard < 4; ++shard) {
+    text += "INSERT INTO marks VALUES (" + std::to_string(world_->keys_on(shard, 1)[0]) + ", 1);";
+  }
+  EXPECT_EQ(client.must(text).tag, "INSERT 0 1");
+  EXPECT_EQ(world_->on_each("SELECT count(*) FROM marks"), (std::vector<std::string>{"1", "1", "1", "1"}));
+  EXPECT_EQ(misplaced("marks", "hashint8extended"), 0);
+  EXPECT_EQ(client.query(text + "SELECT 1/0").sqlstate, "22012");
+  EXPECT_EQ(world_->sum("SELECT count(*) FROM marks"), 4) << "the error took everything back, on every shard";
+  EXPECT_TRUE(client.must("SELECT 1").ok());
+}
+
 TEST_F(Routing, SendsProvenReadsToReplicasOnceTheyCaughtUp) {
   for (int shard = 0; shard < 4; ++shard) {
     const std::string key = std::to_string(world_->keys_on(shard, 1)[0]);

@@ -32,6 +32,10 @@ std::string play(Machine& machine, const std::string& types) {
           if (!failed) out += "x" + std::to_string(entry.owner);
         });
         break;
+      case Verdict::kStray:
+        if (type == 'I') machine.head().kind = OwedKind::kQuery;
+        out += "s";
+        break;
       case Verdict::kUnexpected:
         return out + "!";
     }
@@ -72,6 +76,15 @@ TEST(Pipeline, KeepsASyncWhoseCommitFails) {
   Machine machine;
   machine.push(owed(OwedKind::kSync, 7));
   EXPECT_EQ(play(machine, "EZ"), "E7Z7");
+}
+
+TEST(Pipeline, CountsAnswersToSyncsOfUnknownFateUpToAnEmptyQuery) {
+  Machine machine;
+  machine.push(owed(OwedKind::kResync));
+  EXPECT_EQ(play(machine, "ZNZZIZ"), "ssssZ1");
+  EXPECT_TRUE(machine.empty());
+  machine.push(owed(OwedKind::kResync));
+  EXPECT_EQ(play(machine, "C"), "!");
 }
 
 TEST(Pipeline, TakesAsynchronousMessagesAtAnyTime) {

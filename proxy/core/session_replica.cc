@@ -1,0 +1,136 @@
+// Which server of a shard a read goes to: a replica that shows all that this client has written and seen, else the primary.
+// https://www.postgresql.org/docs/15/functions-admin.html#FUNCTIONS-RECOVERY-CONTROL
+#include <algorithm>
+#include <charconv>
+
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frame.h"
+#include "drivers/pgwire/frontend.h"
+#include "proxy/control/sample_tracker.h"
+#include "proxy/core/session.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+namespace {
+
+constexpr std::int64_t kFirstPause = 50'000'000;  // nanoseconds
+constexpr std::int64_t kLongestPause = 800'000'000;
+
+std::uint64_t number(const std::string& text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+}  // namespace
+
+ServerId Session::server_for(ShardId shard, const Plan& plan) {
+  handover_ = kNoServer;
+  const ServerId primary = pools_->primaries[shard.value()];
+  const auto& replicas = pools_->replicas[shard.value()];
+  if (replicas.empty() || views_.empty() || !plan.read_only || avoid_replicas_) return primary;
+  if (tx_.active() && !(tx_.explicit_block() && tx_.options.read_only == true &&
+                        tx_.options.isolation != sharding::sql::TransactionOptions::Isolation::kSerializable)) {
+    return primary;
+  }
+  const control::HealthTable* health = pools_->database->health();
+  if (health == nullptr || pools_->database->config().replica_reads == config::ReplicaReads::kOff) return primary;
+  ShardView& view = views_[shard.value()];
+  const auto usable = [&](ServerId replica, std::int64_t mark) {
+    const auto& state = health->at(replica);
+    return state.up.load(std::memory_order_relaxed) && state.may_read(mark);
+  };
+  // The one read last, while it is good: its state cannot go back.
+  if (view.last_server != kNoServer && view.last_server != primary.value()) {
+    const ServerId last(view.last_server);
+    if (usable(last, view.mark)) return last;
+  }
+  // Another server counts as a write at the time of the last read.
+  const std::int64_t mark = std::max(view.mark, view.last_read);
+  const std::size_t start = static_cast<std::uint32_t>(pid_);
+  for (std::size_t i = 0; i < replicas.size(); ++i) {
+    const ServerId candidate = replicas[(start + i) % replicas.size()];
+    if (usable(candidate, mark)) return candidate;
+  }
+  if (view.last_server == primary.value() && control::to_steady_ns(worker_.reactor().now()) >= view.ask_again) {
+    for (const ServerId replica : replicas) {
+      if (usable(replica, view.mark)) handover_ = replica.value();
+    }
+  }
+  return primary;
+}
+
+// False for the replica read last when this connection is younger than that read: the server may have been restarted in
+// between, and what a standby shows after a crash is at times older than what it showed before.
+bool Session::continues_on(const ServerConn& conn) const {
+  const ServerTarget& target = conn.pool().target();
+  const ShardView& view = views_[target.shard.value()];
+  if (view.last_server != target.server.value() || control::to_steady_ns(conn.created) <= view.last_read) return true;
+  return pools_->database->health()->at(target.server).may_read(std::max(view.mark, view.last_read));
+}
+
+// A client that reads on the primary without a pause never meets a sample taken after its last read there, so samples
+// alone would keep it on the primary forever. It is asked directly: all that this session has seen is in the WAL up to
+// the primary's position of now, and a replica that has replayed that shows it all. The linked replica; null when it has
+// not, or cannot be asked: the primary answers, and the question is put again after a pause.
+Task<ServerConn*> Session::hand_over_reads(ShardId shard) {
+  const ServerId replica(std::exchange(handover_, kNoServer));
+  ShardView& view = views_[shard.value()];
+  view.pause = std::clamp(view.pause * 2, kFirstPause, kLongestPause);
+  view.ask_again = control::to_steady_ns(worker_.reactor().now()) + view.pause;
+  // Only connections that are there: a read does not queue for the right to be read elsewhere.
+  Pool& reader = pools_->pool(replica);
+  if (reader.waiting() > 0 || (reader.idle() == 0 && reader.total() > 0)) co_return nullptr;
+  ServerConn* conn = co_await acquire(pools_->pool(pools_->primaries[shard.value()]), false);
+  if (conn == nullptr) co_return nullptr;
+  const auto position = co_await ask(*conn,
+                                     "SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0'), "
+                                     "pg_catalog.current_setting('wal_block_size'), "
+                                     "pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))");
+  release(*conn);
+  if (position.size() != 3 || closing_) co_return nullptr;
+  const Lsn seen = control::end_of_last_record(Lsn(number(position[0])), number(position[1]), number(position[2]));
+  conn = co_await acquire(reader, false);
+  if (conn == nullptr) co_return nullptr;
+  const auto replayed = co_await ask(*conn,
+                                     "SELECT pg_catalog.pg_is_in_recovery(), "
+                                     "pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0')");
+  if (!closing_ && replayed.size() == 2 && replayed[0] == "t" && Lsn(number(replayed[1])) >= seen) {
+    view.pause = 0;
+    // From here on it is the server read last, and newer than that read.
+    view.last_server = replica.value();
+    view.last_read = control::to_steady_ns(std::chrono::steady_clock::now());
+    conn->link.error = conn->link.error_forwarded = conn->link.forwarded = false;
+    co_return conn;
+  }
+  release(*conn);
+  co_return nullptr;
+}
+
+// A question of the proxy's own: the values of its one row; none after an error.
+Task<std::vector<std::string>> Session::ask(ServerConn& conn, std::string_view sql) {
+  conn.link.error = conn.link.error_forwarded = false;
+  conn.link.collect = true;
+  conn.link.collected.clear();
+  std::string message;
+  pgwire::append_query(message, sql);
+  conn.owe({.kind = pgwire::OwedKind::kQuery, .forward_error = false, .forward_ready = false, .owner = this});
+  conn.flush(message);
+  const bool ok = co_await wait_owed(conn);
+  conn.link.collect = false;
+  const std::string collected = std::exchange(conn.link.collected, {});
+  conn.link.error = conn.link.error_forwarded = false;
+  std::vector<std::string> values;
+  if (!ok) co_return values;
+  pgwire::Frame frame;
+  for (Bytes rest = collected; pgwire::next_frame(rest, pgwire::kMaxServerLength, frame) == pgwire::FrameStatus::kOk;
+       rest.remove_prefix(frame.whole.size())) {
+    pgwire::DataRow row;
+    if (frame.type != pgwire::be::kDataRow || !decode(frame.body, row)) continue;
+    for (const pgwire::Value value : row.values) values.emplace_back(value.bytes);
+  }
+  co_return values;
+}
+
+}  // namespace howdah::proxy
