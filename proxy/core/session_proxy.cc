@@ -58,6 +58,8 @@ bool Session::proxy_handles(const Plan& plan) const {
     case Verb::kDiscard:
       // A server takes the client's settings back, and reports those that it reports.
       if (!settings_->same(*base_settings_)) return false;
+      // In session mode the server's session is the client's.
+      if (!links_.empty() && !pools_->database->sharded() && worker_.config()->pool.mode == config::PoolMode::kSession) return false;
       [[fallthrough]];
     case Verb::kDeallocate:
       // With a connection of its own, the server's own statements are meant as well.
