@@ -2,10 +2,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.StringReader;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
-import java.sql.Array;
 import java.sql.BatchUpdateException;
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -17,7 +15,6 @@ import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Properties;
 import java.util.UUID;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Callable;
@@ -31,65 +28,7 @@ import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
 
 /** pgjdbc as applications use it: https://jdbc.postgresql.org/documentation/ */
-public final class PgjdbcSuite {
-  static String env(String name) {
-    return System.getenv(name);
-  }
-
-  static Connection connect(String... options) throws SQLException {
-    Properties all = new Properties();
-    all.setProperty("user", env("PGUSER"));
-    all.setProperty("password", env("PGPASSWORD"));
-    all.setProperty("sslmode", "verify-full");
-    all.setProperty("sslrootcert", env("PGSSLROOTCERT"));
-    for (int i = 0; i < options.length; i += 2) all.setProperty(options[i], options[i + 1]);
-    return DriverManager.getConnection("jdbc:postgresql://" + env("PGHOST") + ":" + env("PGPORT") + "/" + env("PGDATABASE"), all);
-  }
-
-  interface Action {
-    void run() throws Exception;
-  }
-
-  /** SQLSTATE and message of what must fail. */
-  static List<Object> state(Action action) throws Exception {
-    try {
-      action.run();
-    } catch (SQLException error) {
-      return java.util.Arrays.asList(error.getSQLState(), error.getMessage().lines().findFirst().orElse(""));
-    }
-    throw new AssertionError("this should have failed");
-  }
-
-  static List<Object> row(ResultSet rows) throws SQLException {
-    List<Object> out = new ArrayList<>();
-    for (int i = 1; i <= rows.getMetaData().getColumnCount(); ++i) {
-      Object value = rows.getObject(i);
-      out.add(value instanceof Array array ? (Object) array.toString() : value);
-    }
-    return out;
-  }
-
-  static List<Object> query(Connection conn, String sql, Object... values) throws SQLException {
-    try (PreparedStatement statement = conn.prepareStatement(sql)) {
-      for (int i = 0; i < values.length; ++i) statement.setObject(i + 1, values[i]);
-      List<Object> out = new ArrayList<>();
-      try (ResultSet rows = statement.executeQuery()) {
-        while (rows.next()) out.add(row(rows));
-      }
-      return out;
-    }
-  }
-
-  static Object one(Connection conn, String sql, Object... values) throws SQLException {
-    return ((List<?>) query(conn, sql, values).get(0)).get(0);
-  }
-
-  static int run(Connection conn, String sql) throws SQLException {
-    try (Statement statement = conn.createStatement()) {
-      return statement.executeUpdate(sql);
-    }
-  }
-
+public final class PgjdbcSuite extends Jdbc {
   static Object types(String... options) throws SQLException {
     List<Object> seen = new ArrayList<>();
     try (Connection conn = connect(options);
