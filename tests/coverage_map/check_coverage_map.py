@@ -10,9 +10,20 @@ LINES = 92
 PENDING = {41, 43, 45, 54, 71, 74, 75, 76, 84, 90}
 
 BINARY = re.compile(r"^\s*howdah_\w+\(\s*(\w+)\s+SOURCES\s+([^)]*)\)", re.MULTILINE)
+LOOP = re.compile(r"^foreach\((\w+)\s+([^)]*)\)\n(.*?)^endforeach\(\)", re.MULTILINE | re.DOTALL)
 TEST = re.compile(r"^(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\)", re.MULTILINE)
 ROW = re.compile(r"^\|\s*(\d+)\s*\|(.*)\|\s*$")
 SKIPPED = {"build", ".git"}
+
+
+def unrolled(text):
+    """CMake text with its foreach loops over plain words written out."""
+
+    def repeat(loop):
+        name, words, body = loop.groups()
+        return "\n".join(body.replace("${" + name + "}", word) for word in words.split())
+
+    return LOOP.sub(repeat, text)
 
 
 def tests_by_binary(root):
@@ -21,7 +32,7 @@ def tests_by_binary(root):
     for path in root.rglob("CMakeLists.txt"):
         if SKIPPED & set(path.relative_to(root).parts):
             continue
-        for binary, rest in BINARY.findall(path.read_text()):
+        for binary, rest in BINARY.findall(unrolled(path.read_text())):
             names = found.setdefault(binary, set())
             for source in rest.split():
                 file = path.parent / source

@@ -2,7 +2,7 @@
 """The check itself: it must find an empty line, a missing one, a test that does not exist and a binary that does not."""
 import unittest
 
-from check_coverage_map import faults, rows_of
+from check_coverage_map import BINARY, faults, rows_of, unrolled
 
 KNOWN = {"one_test": {"Suite.Passes"}}
 
@@ -19,6 +19,10 @@ class CheckTest(unittest.TestCase):
         for tests in ("", "`one_test`: `Suite.Gone`", "`gone_test`: `Suite.Passes`", "`one_test`: `Suite.Passes`, `Suite.Gone`"):
             self.assertEqual(len(faults(table(tests), KNOWN, lines=1)), 1, tests)
         self.assertEqual(faults({}, KNOWN, lines=1), ["line 1 is not in the table"])
+
+    def test_sees_binaries_named_in_loops(self):
+        text = "foreach(name a b)\n  howdah_test(x_${name} SOURCES ${name}.cc DEPS y)\nendforeach()\n"
+        self.assertEqual([name for name, _ in BINARY.findall(unrolled(text))], ["x_a", "x_b"])
 
     def test_a_pending_line_must_be_empty(self):
         self.assertEqual(faults(table(""), KNOWN, {1}, lines=1), [])
