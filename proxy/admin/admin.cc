@@ -1,6 +1,7 @@
 #include "proxy/admin/admin.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "drivers/pgwire/backend.h"
 #include "proxy/core/errors.h"
@@ -9,23 +10,37 @@
 namespace howdah::admin {
 
 Admin::Admin(Proxy& proxy)
-    : proxy_(proxy), console_(proxy), handler_(proxy), executor_([this] { console_.note_stats(); }, kStatsPeriod) {
+    : proxy_(proxy), console_(proxy), handler_(proxy),
+      executor_([this] { console_.note_stats(); }, kStatsPeriod, [this] { return console_.poll(); }) {
   proxy_.set_admin(this);
 }
 
-Admin::~Admin() { stop(); }
+Admin::~Admin() {
+  stop();
+  if (http_fd_ >= 0) close(http_fd_);
+}
 
 Result<void> Admin::start() {
   executor_.start();
   const auto config = proxy_.config();
   if (!config->http.enabled || config->http.port == 0) return {};
+  const std::string name = "http " + config->http.address + ":" + std::to_string(config->http.port);
+  if (auto started = start_http(proxy_.takeover().inherited(name)); !started) return started;
+  http_fd_ = http_->listening_socket();
+  if (http_fd_ >= 0) proxy_.takeover().offer_listener(name, http_fd_);
+  spdlog::info("http address={} port={}", config->http.address, http_->port());
+  return {};
+}
+
+// `fd`: a listening socket, or -1 to make one.
+Result<void> Admin::start_http(int fd) {
+  const auto config = proxy_.config();
   HttpServer::Settings settings;
   settings.address = config->http.address;
   settings.port = config->http.port;
+  settings.listening_socket = fd;
   http_ = std::make_unique<HttpServer>(settings, [this](std::string_view target) { return handler_.get(target); });
-  if (auto started = http_->start(); !started) return started;
-  spdlog::info("http address={} port={}", settings.address, http_->port());
-  return {};
+  return http_->start();
 }
 
 void Admin::stop() {
@@ -33,10 +48,16 @@ void Admin::stop() {
   executor_.stop();
 }
 
-void Admin::submit(std::string sql, std::string user, std::function<void(std::string messages)> done) {
-  const bool taken = executor_.submit([this, sql = std::move(sql), user = std::move(user), done] {
-    done(console_.execute(sql, user));
-  });
+// On the takeover's thread, between start() and stop().
+void Admin::on_handover(bool away) {
+  if (http_fd_ < 0) return;
+  if (away) return http_.reset();
+  if (auto started = start_http(dup(http_fd_)); !started) spdlog::error("{}", started.error().message);
+}
+
+void Admin::submit(proxy::AdminRequest request) {
+  auto done = request.done;
+  const bool taken = executor_.submit([this, request = std::move(request)] { console_.begin(request); });
   if (taken) return;
   std::string messages;
   proxy::append_error_response(messages, make_error(ErrorCode::kShuttingDown, "the proxy is shutting down"));

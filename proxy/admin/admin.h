@@ -23,11 +23,15 @@ class Admin final : public proxy::AdminHook {
   Result<void> start();
   void stop();
 
-  void submit(std::string sql, std::string user, std::function<void(std::string messages)> done) override;
+  void submit(proxy::AdminRequest request) override;
+  void on_handover(bool away) override;
 
  private:
+  Result<void> start_http(int fd);
+
   Proxy& proxy_;
   Console console_;
+  int http_fd_ = -1;  // a copy of the endpoint's listening socket, for a process that takes over
   HttpHandler handler_;
   std::unique_ptr<HttpServer> http_;
   AdminExecutor executor_;  // last: its thread uses the others

@@ -6,8 +6,8 @@
 
 namespace howdah::admin {
 
-AdminExecutor::AdminExecutor(std::function<void()> tick, Duration interval)
-    : tick_(std::move(tick)), interval_(interval) {}
+AdminExecutor::AdminExecutor(std::function<void()> tick, Duration interval, std::function<bool()> poll)
+    : tick_(std::move(tick)), interval_(interval), poll_(std::move(poll)) {}
 
 AdminExecutor::~AdminExecutor() { stop(); }
 
@@ -39,6 +39,7 @@ void AdminExecutor::stop() {
 
 void AdminExecutor::run() {
   auto next_tick = std::chrono::steady_clock::now() + interval_;
+  bool polls = false;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (!queue_.empty()) {
@@ -47,11 +48,18 @@ void AdminExecutor::run() {
       lock.unlock();
       call();
       call = nullptr;
+      polls = poll_();
       lock.lock();
     } else if (std::chrono::steady_clock::now() >= next_tick) {
       next_tick += interval_;
       lock.unlock();
       tick_();
+      lock.lock();
+    } else if (polls) {
+      changed_.wait_for(lock, kPollInterval);
+      if (stopping_) break;
+      lock.unlock();
+      polls = poll_();
       lock.lock();
     } else {
       changed_.wait_until(lock, next_tick);

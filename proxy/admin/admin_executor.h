@@ -13,8 +13,11 @@ namespace howdah::admin {
 
 class AdminExecutor {
  public:
+  static constexpr Duration kPollInterval = std::chrono::milliseconds(20);
+
   // `tick` runs on the thread, too, every `interval`.
-  AdminExecutor(std::function<void()> tick, Duration interval);
+  // So does `poll`, as often as every kPollInterval for as long as it answers true, and after each call.
+  AdminExecutor(std::function<void()> tick, Duration interval, std::function<bool()> poll);
   ~AdminExecutor();  // stops
 
   // Calls that came before wait for it.
@@ -30,6 +33,7 @@ class AdminExecutor {
 
   const std::function<void()> tick_;
   const Duration interval_;
+  const std::function<bool()> poll_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> queue_;  // guarded by mutex_

@@ -15,13 +15,27 @@ inline constexpr Column kClientColumns[] = {
     {"type"}, {"user"}, {"database"}, {"state"}, {"addr"}, {"port", kInt4}, {"local_addr"}, {"local_port", kInt4},
     {"connect_time"}, {"request_time"}, {"wait", kInt4}, {"wait_us", kInt4}, {"close_needed", kInt4}, {"ptr"}, {"link"},
     {"remote_pid", kInt4}, {"tls"}, {"application_name"},
-    {"activity"}, {"pid", kInt4}, {"links"}, {"pinned"}};
+    {"prepared_statements", kInt4}, {"id", kInt4}, {"activity"}, {"pid", kInt4}, {"links"}, {"pinned"}};
 
 inline constexpr Column kServerColumns[] = {
     {"type"}, {"user"}, {"database"}, {"state"}, {"addr"}, {"port", kInt4}, {"local_addr"}, {"local_port", kInt4},
     {"connect_time"}, {"request_time"}, {"wait", kInt4}, {"wait_us", kInt4}, {"close_needed", kInt4}, {"ptr"}, {"link"},
     {"remote_pid", kInt4}, {"tls"}, {"application_name"},
-    {"shard"}, {"role"}, {"prepared_statements", kInt4}};
+    {"prepared_statements", kInt4}, {"id", kInt8}, {"shard"}, {"role"}};
+
+inline constexpr Column kSocketColumns[] = {
+    {"type"}, {"user"}, {"database"}, {"state"}, {"addr"}, {"port", kInt4}, {"local_addr"}, {"local_port", kInt4},
+    {"connect_time"}, {"request_time"}, {"wait", kInt4}, {"wait_us", kInt4}, {"close_needed", kInt4}, {"ptr"}, {"link"},
+    {"remote_pid", kInt4}, {"tls"}, {"application_name"}, {"recv_pos", kInt4}, {"pkt_pos", kInt4}, {"pkt_remain", kInt4},
+    {"send_pos", kInt4}, {"send_remain", kInt4}, {"pkt_avail", kInt4}, {"send_avail", kInt4}};
+
+inline constexpr Column kMemColumns[] = {{"name"}, {"size", kInt4}, {"used", kInt4}, {"free", kInt4}, {"memtotal", kInt4}};
+inline constexpr Column kStateColumns[] = {{"key"}, {"value"}};
+inline constexpr Column kDnsHostColumns[] = {{"hostname"}, {"ttl", kInt8}, {"addrs"}};
+inline constexpr Column kDnsZoneColumns[] = {{"zonename"}, {"serial"}, {"count", kInt4}};
+inline constexpr Column kPeerColumns[] = {{"peer_id", kInt4}, {"host"}, {"port", kInt4}, {"pool_size", kInt4}};
+inline constexpr Column kPeerPoolColumns[] = {{"peer_id", kInt4}, {"cl_active_cancel_req", kInt4},
+    {"cl_waiting_cancel_req", kInt4}, {"sv_active_cancel", kInt4}, {"sv_login", kInt4}};
 
 inline constexpr Column kPoolColumns[] = {
     {"database"}, {"user"}, {"cl_active", kInt4}, {"cl_waiting", kInt4}, {"cl_active_cancel_req", kInt4},
@@ -54,7 +68,8 @@ inline constexpr Column kDatabaseColumns[] = {
     {"paused", kInt4}, {"disabled", kInt4},
     {"shards", kInt4}, {"replicas", kInt4}};
 
-inline constexpr Column kUserColumns[] = {{"name"}, {"pool_mode"}, {"pool_size", kInt4}, {"admin"}};
+inline constexpr Column kUserColumns[] = {{"name"}, {"pool_mode"}, {"pool_size", kInt4}, {"admin"}, {"stats"},
+    {"current_connections", kInt4}, {"current_client_connections", kInt4}};
 
 inline constexpr Column kConfigColumns[] = {{"key"}, {"value"}, {"default"}, {"changeable"}};
 

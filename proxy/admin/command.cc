@@ -8,33 +8,58 @@ namespace howdah::admin {
 
 namespace {
 
+enum class Argument : std::uint8_t { kNone, kOptional, kRequired };
+
 struct Spec {
   std::string_view words;
   Verb verb;
-  bool argument;
+  Argument argument;
+  std::string_view usage;
   std::string_view help;
 };
 
+constexpr auto kNone = Argument::kNone;
+constexpr auto kOptional = Argument::kOptional;
+constexpr auto kRequired = Argument::kRequired;
+
 constexpr auto kSpecs = std::to_array<Spec>({
-    {"SHOW HELP", Verb::kShowHelp, false, "this list"},
-    {"SHOW POOLS", Verb::kShowPools, false, "clients and server connections per database and user"},
-    {"SHOW SERVER_POOLS", Verb::kShowServerPools, false, "the same per server: what pool.size limits"},
-    {"SHOW CLIENTS", Verb::kShowClients, false, "client connections"},
-    {"SHOW SERVERS", Verb::kShowServers, false, "connections to PostgreSQL servers"},
-    {"SHOW STATS", Verb::kShowStats, false, "transactions, statements, bytes and times (microseconds) per database"},
-    {"SHOW STATS_TOTALS", Verb::kShowStatsTotals, false, "the same, sums since the start only"},
-    {"SHOW STATS_AVERAGES", Verb::kShowStatsAverages, false, "the same, per second over the last whole minute"},
-    {"SHOW TOTALS", Verb::kShowTotals, false, "the same over all databases, one figure per row"},
-    {"SHOW DATABASES", Verb::kShowDatabases, false, "what clients can connect to"},
-    {"SHOW SHARDS", Verb::kShowShards, false, "shards with their buckets and servers"},
-    {"SHOW HEALTH", Verb::kShowHealth, false, "every server: up or down, role, replication lag"},
-    {"SHOW USERS", Verb::kShowUsers, false, "who may log in"},
-    {"SHOW CONFIG", Verb::kShowConfig, false, "the running configuration"},
-    {"SHOW LISTS", Verb::kShowLists, false, "how many there are of what"},
-    {"SHOW VERSION", Verb::kShowVersion, false, "the version of Howdah"},
-    {"RELOAD", Verb::kReload, false, "reads the configuration file again, as SIGHUP does"},
-    {"KILL_CLIENT", Verb::kKillClient, true, "ends the client with this pid (SHOW CLIENTS)"},
-    {"SHUTDOWN", Verb::kShutdown, false, "lets transactions finish, then ends Howdah, as SIGTERM does"},
+    {"SHOW HELP", Verb::kShowHelp, kNone, "SHOW HELP", "this list"},
+    {"SHOW POOLS", Verb::kShowPools, kNone, "SHOW POOLS", "clients and server connections per database and user"},
+    {"SHOW SERVER_POOLS", Verb::kShowServerPools, kNone, "SHOW SERVER_POOLS", "the same per server: what pool.size limits"},
+    {"SHOW CLIENTS", Verb::kShowClients, kNone, "SHOW CLIENTS", "client connections"},
+    {"SHOW SERVERS", Verb::kShowServers, kNone, "SHOW SERVERS", "connections to PostgreSQL servers"},
+    {"SHOW SOCKETS", Verb::kShowSockets, kNone, "SHOW SOCKETS", "both"},
+    {"SHOW ACTIVE_SOCKETS", Verb::kShowActiveSockets, kNone, "SHOW ACTIVE_SOCKETS", "those of them that are at work"},
+    {"SHOW STATS", Verb::kShowStats, kNone, "SHOW STATS", "transactions, statements, bytes and times (microseconds) per database"},
+    {"SHOW STATS_TOTALS", Verb::kShowStatsTotals, kNone, "SHOW STATS_TOTALS", "the same, sums since the start only"},
+    {"SHOW STATS_AVERAGES", Verb::kShowStatsAverages, kNone, "SHOW STATS_AVERAGES", "the same, per second over the last whole minute"},
+    {"SHOW TOTALS", Verb::kShowTotals, kNone, "SHOW TOTALS", "the same over all databases, one figure per row"},
+    {"SHOW DATABASES", Verb::kShowDatabases, kNone, "SHOW DATABASES", "what clients can connect to"},
+    {"SHOW SHARDS", Verb::kShowShards, kNone, "SHOW SHARDS", "shards with their buckets and servers"},
+    {"SHOW HEALTH", Verb::kShowHealth, kNone, "SHOW HEALTH", "every server: up or down, role, replication lag"},
+    {"SHOW USERS", Verb::kShowUsers, kNone, "SHOW USERS", "who may log in"},
+    {"SHOW CONFIG", Verb::kShowConfig, kNone, "SHOW CONFIG", "the running configuration"},
+    {"SHOW LISTS", Verb::kShowLists, kNone, "SHOW LISTS", "how many there are of what"},
+    {"SHOW STATE", Verb::kShowState, kNone, "SHOW STATE", "whether clients are served, or wait"},
+    {"SHOW MEM", Verb::kShowMem, kNone, "SHOW MEM", "memory by kind of object"},
+    {"SHOW DNS_HOSTS", Verb::kShowDnsHosts, kNone, "SHOW DNS_HOSTS", "host names of servers and what they stand for"},
+    {"SHOW DNS_ZONES", Verb::kShowDnsZones, kNone, "SHOW DNS_ZONES", "none: names are looked up when the configuration is read"},
+    {"SHOW PEERS", Verb::kShowPeers, kNone, "SHOW PEERS", "none: a process that takes over finds the other by restart.socket"},
+    {"SHOW PEER_POOLS", Verb::kShowPeerPools, kNone, "SHOW PEER_POOLS", "none, as above"},
+    {"SHOW FDS", Verb::kShowFds, kNone, "SHOW FDS", "refused: howdah --takeover hands descriptors over by itself"},
+    {"SHOW VERSION", Verb::kShowVersion, kNone, "SHOW VERSION", "the version of Howdah"},
+    {"PAUSE", Verb::kPause, kOptional, "PAUSE [database]", "waits for transactions to end and closes server connections; clients wait for RESUME"},
+    {"RESUME", Verb::kResume, kOptional, "RESUME [database]", "ends PAUSE or KILL: clients that wait are served in order"},
+    {"RECONNECT", Verb::kReconnect, kOptional, "RECONNECT [database]", "closes each server connection when it becomes free"},
+    {"WAIT_CLOSE", Verb::kWaitClose, kOptional, "WAIT_CLOSE [database]", "waits until RECONNECT has closed the last one"},
+    {"DISABLE", Verb::kDisable, kRequired, "DISABLE database", "refuses new logins; clients that are there stay"},
+    {"ENABLE", Verb::kEnable, kRequired, "ENABLE database", "ends DISABLE"},
+    {"KILL", Verb::kKill, kOptional, "KILL [database]", "ends all clients and their server connections at once; new ones wait for RESUME"},
+    {"KILL_CLIENT", Verb::kKillClient, kRequired, "KILL_CLIENT pid", "ends the client with this pid (SHOW CLIENTS)"},
+    {"SUSPEND", Verb::kSuspend, kNone, "SUSPEND", "refused: PAUSE, or howdah --takeover, do what it is for"},
+    {"RELOAD", Verb::kReload, kNone, "RELOAD", "reads the configuration file again, as SIGHUP does"},
+    {"SHUTDOWN", Verb::kShutdown, kOptional, "SHUTDOWN [WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS]",
+     "ends Howdah: transactions may finish for 30 s; or without limit; or when the last client has gone by itself"},
 });
 
 // Sent by drivers and pools at will; the console has neither transactions nor session settings.
@@ -51,28 +76,49 @@ bool contains(const List& list, std::string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
+std::string upper(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::toupper(c); });
+  return out;
+}
+
+// Words as they stand, cut at white space and '='; what stands in quotes is one word, a doubled quote one quote.
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
   bool open = false;
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '=') {
       open = false;
       continue;
     }
     if (!open) words.emplace_back();
     open = true;
-    words.back() += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    if (c != '\'' && c != '"') {
+      words.back() += c;
+      continue;
+    }
+    for (++i; i < text.size() && (text[i] != c || (i + 1 < text.size() && text[i + 1] == c)); ++i) {
+      if (text[i] == c) ++i;
+      words.back() += text[i];
+    }
   }
   return words;
 }
 
-Result<Command> parse_set(const std::vector<std::string>& words) {
+Error invalid(std::string_view text) {
+  return make_error(ErrorCode::kSyntaxError, "invalid command '" + std::string(text.substr(0, 100)) + "', use SHOW HELP;",
+                    "SHOW HELP lists the commands of the admin console");
+}
+
+Result<Command> parse_set(std::string_view text, const std::vector<std::string>& words) {
   std::size_t at = 1;
-  while (at < words.size() && (words[at] == "SESSION" || words[at] == "LOCAL")) ++at;
+  while (at < words.size() && (upper(words[at]) == "SESSION" || upper(words[at]) == "LOCAL")) ++at;
   const std::string name = at < words.size() ? words[at] : "";
-  if (contains(kSessionSettings, name)) return Command{Verb::kNothing, "", "SET"};
-  return make_error(ErrorCode::kUnsupported, "the admin console changes no settings",
-                    "edit the configuration file, then RELOAD");
+  if (contains(kSessionSettings, upper(name))) return Command{Verb::kNothing, "", "SET", ""};
+  if (++at < words.size() && upper(words[at]) == "TO") ++at;
+  if (at + 1 != words.size()) return invalid(text);
+  return Command{Verb::kSet, name, "SET", words[at]};
 }
 
 }  // namespace
@@ -80,7 +126,8 @@ Result<Command> parse_set(const std::vector<std::string>& words) {
 std::span<const CommandHelp> command_help() {
   static const auto list = [] {
     std::vector<CommandHelp> help;
-    for (const Spec& spec : kSpecs) help.push_back({spec.argument ? "KILL_CLIENT pid" : spec.words, spec.help});
+    for (const Spec& spec : kSpecs) help.push_back({spec.usage, spec.help});
+    help.push_back({"SET key = value", "changes a setting (SHOW CONFIG) until the next RELOAD or restart"});
     return help;
   }();
   return list;
@@ -89,20 +136,27 @@ std::span<const CommandHelp> command_help() {
 Result<Command> parse_command(std::string_view text) {
   const auto words = words_of(text);
   if (words.empty()) return Command{};
-  const bool show = words[0] == "SHOW";
-  const std::string name = show && words.size() > 1 ? "SHOW " + words[1] : words[0];
-  const std::size_t rest = words.size() - (show ? std::min<std::size_t>(2, words.size()) : 1);
+  const std::string first = upper(words[0]);
+  const bool show = first == "SHOW";
+  const std::string name = show && words.size() > 1 ? "SHOW " + upper(words[1]) : first;
+  const std::size_t used = show ? std::min<std::size_t>(2, words.size()) : 1;
+  const std::size_t rest = words.size() - used;
   for (const Spec& spec : kSpecs) {
-    if (spec.words != name || rest != (spec.argument ? 1 : 0)) continue;
-    return Command{spec.verb, spec.argument ? words.back() : "", show ? "SHOW" : name};
+    if (spec.words != name || rest > (spec.argument == kNone ? 0u : 1u)) continue;
+    if (rest == 0 && spec.argument == kRequired) {
+      return make_error(ErrorCode::kSyntaxError, spec.verb == Verb::kKillClient ? "a client's pid is required" : "a database is required",
+                        std::string(spec.usage));
+    }
+    Command command{spec.verb, rest == 1 ? words.back() : "", show ? "SHOW" : name, ""};
+    if (spec.verb == Verb::kShutdown) {
+      command.argument = upper(command.argument);
+      if (!command.argument.empty() && command.argument != "WAIT_FOR_SERVERS" && command.argument != "WAIT_FOR_CLIENTS") break;
+    }
+    return command;
   }
-  if (words[0] == "SET" && words.size() > 1) return parse_set(words);
-  if (contains(kHarmless, words[0])) {
-    return Command{Verb::kNothing, "", words[0] == "START" ? "START TRANSACTION" : words[0]};
-  }
-  std::string shown(text.substr(0, 100));
-  return make_error(ErrorCode::kSyntaxError, "invalid command '" + shown + "', use SHOW HELP;",
-                    "SHOW HELP lists the commands of the admin console");
+  if (first == "SET" && words.size() > 1) return parse_set(text, words);
+  if (contains(kHarmless, first)) return Command{Verb::kNothing, "", first == "START" ? "START TRANSACTION" : first, ""};
+  return invalid(text);
 }
 
 }  // namespace howdah::admin

@@ -14,6 +14,8 @@ enum class Verb : std::uint8_t {
   kShowHelp,
   kShowClients,
   kShowServers,
+  kShowSockets,
+  kShowActiveSockets,
   kShowPools,
   kShowServerPools,
   kShowStats,
@@ -26,18 +28,37 @@ enum class Verb : std::uint8_t {
   kShowShards,
   kShowHealth,
   kShowLists,
+  kShowMem,
+  kShowState,
+  kShowDnsHosts,
+  kShowDnsZones,
+  kShowPeers,
+  kShowPeerPools,
+  kShowFds,
   kShowVersion,
-  kReload,
-  kShutdown,
+  kPause,
+  kResume,
+  kReconnect,
+  kWaitClose,
+  kDisable,
+  kEnable,
+  kKill,
   kKillClient,
+  kSuspend,
+  kReload,
+  kSet,
+  kShutdown,
   kNothing,  // what drivers send by themselves: accepted, without effect
 };
 
 struct Command {
   Verb verb = Verb::kNothing;
-  std::string argument;  // KILL_CLIENT's
+  std::string argument;  // a database (empty: all), a client's pid, a setting's name, or how to shut down
   std::string tag;       // of CommandComplete
+  std::string value;     // SET's
   bool operator==(const Command&) const = default;
+  // Users with `stats: true` may only look.
+  bool only_looks() const { return tag == "SHOW" || verb == Verb::kNothing; }
 };
 
 struct CommandHelp {
@@ -46,8 +67,8 @@ struct CommandHelp {
 };
 std::span<const CommandHelp> command_help();
 
-// One command, without ';' and comments around it; upper and lower case are alike. kSyntaxError for one that does
-// not exist, kUnsupported for settings that the console does not change.
+// One command, without ';' and comments around it; upper and lower case are alike, but for names, which may stand in
+// quotes. kSyntaxError for one that does not exist or lacks its argument.
 Result<Command> parse_command(std::string_view text);
 
 }  // namespace howdah::admin

@@ -4,14 +4,14 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "drivers/pgwire/backend.h"
-#include "proxy/admin/columns.h"
 #include "proxy/admin/show.h"
-#include "proxy/admin/version.h"
 #include "proxy/core/admin_protocol.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/gates.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/worker.h"
 
@@ -19,103 +19,215 @@ namespace howdah::admin {
 
 namespace {
 
-Table show_help() {
-  Table table(kHelpColumns);
-  for (const CommandHelp& help : command_help()) {
-    table.rows.push_back({std::string(help.command), std::string(help.text)});
-  }
-  return table;
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Table show_version() {
-  Table table(kVersionColumns);
-  table.rows.push_back({std::string("Howdah ") + kVersion});
-  return table;
+Error refused_for_stats_users(const std::string& tag) {
+  return make_error(ErrorCode::kInsufficientPrivilege, "permission denied: " + tag + " is for admins",
+                    "set admin: true for the user in the configuration; stats: true allows SHOW only");
 }
 
 }  // namespace
 
+struct Console::Job {
+  proxy::AdminRequest request;
+  std::vector<std::string> commands;
+  std::size_t next = 0;
+  std::string out;
+  Wait wait;
+  std::string tag;  // of the command that waits
+};
+
 Console::Console(Proxy& proxy) : proxy_(proxy), history_(std::chrono::steady_clock::now()) {}
 
-std::string Console::execute(std::string_view sql, const std::string& user) {
-  std::string out;
-  const auto commands = proxy::split_commands(sql);
-  if (commands.empty()) pgwire::append_empty_query(out);
-  for (const std::string& text : commands) {
-    const auto command = parse_command(text);
-    if (!command) proxy::append_error_response(out, command.error());
-    if (!command || !run(*command, user, out)) break;
+Console::~Console() = default;
+
+void Console::begin(proxy::AdminRequest request) {
+  auto job = std::make_unique<Job>();
+  job->request = std::move(request);
+  job->commands = proxy::split_commands(job->request.sql);
+  if (job->commands.empty()) pgwire::append_empty_query(job->out);
+  advance(*job);
+  if (job->wait.over) waiting_.push_back(std::move(job));
+}
+
+void Console::advance(Job& job) {
+  while (job.next < job.commands.size()) {
+    const auto command = parse_command(job.commands[job.next++]);
+    if (!command) {
+      proxy::append_error_response(job.out, command.error());
+      break;
+    }
+    const Outcome outcome = run(*command, job);
+    if (outcome == Outcome::kWaits) return;
+    if (outcome == Outcome::kFailed) break;
   }
-  pgwire::append_ready_for_query(out, pgwire::TxStatus::kIdle);
-  return out;
+  finish(job);
+}
+
+void Console::finish(Job& job) {
+  job.wait = {};
+  pgwire::append_ready_for_query(job.out, pgwire::TxStatus::kIdle);
+  job.request.done(std::move(job.out));
+}
+
+bool Console::poll() {
+  for (std::size_t i = waiting_.size(); i-- > 0;) {
+    Job& job = *waiting_[i];
+    if (job.request.abandoned->load()) {
+      spdlog::info("console command={} given up user={}", job.tag, job.request.user);
+      if (job.wait.undo) job.wait.undo();
+      proxy::append_error_response(job.out, make_error(ErrorCode::kQueryCanceled, "canceling " + job.tag + " due to user request"));
+      finish(job);
+    } else if (const auto over = job.wait.over(); over && *over) {
+      job.wait = {};
+      pgwire::append_command_complete(job.out, job.tag);
+      advance(job);
+    }
+    if (!job.wait.over) waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return !waiting_.empty();
 }
 
 void Console::note_stats() {
   const Snapshot snapshot = take_snapshot(proxy_, Detail::kCounts);
-  history_.note(snapshot.now, totals_by_database(snapshot, *proxy_.config()));
+  if (snapshot.missing.empty()) history_.note(snapshot.now, totals_by_database(snapshot, *proxy_.config()));
 }
 
-bool Console::run(const Command& command, const std::string& user, std::string& out) {
+Console::Outcome Console::run(const Command& command, Job& job) {
+  const config::User* user = nullptr;
+  const auto config = proxy_.config();
+  user = config->user(job.request.user);
+  const bool admin = user != nullptr && user->admin;
+  if (!admin && (!command.only_looks() || user == nullptr || !user->stats || command.verb == Verb::kShowFds)) {
+    proxy::append_error_response(job.out, refused_for_stats_users(job.commands[job.next - 1].substr(0, 100)));
+    return Outcome::kFailed;
+  }
+  if (command.tag == "SHOW" && command.verb != Verb::kShowFds) {
+    show(command.verb, job.out);
+    return Outcome::kDone;
+  }
+  if (command.verb != Verb::kNothing) {
+    spdlog::info("console command={} argument={} user={}", command.tag, command.argument, job.request.user);
+  }
+  return act(command, job);
+}
+
+Console::Outcome Console::act(const Command& command, Job& job) {
   Result<void> done;
+  Wait wait;
+  std::string tag = command.tag;
+  const std::string& database = command.argument;
   switch (command.verb) {
-    case Verb::kNothing: break;
-    case Verb::kReload:
-      spdlog::info("console command=RELOAD user={}", user);
-      done = reload();
+    case Verb::kPause: done = pause(database, wait); break;
+    case Verb::kResume: done = resume(database); break;
+    case Verb::kReconnect:
+      if (done = known_database(database); done) done = proxy::reconnect(proxy_, database);
       break;
-    case Verb::kKillClient:
-      spdlog::info("console command=KILL_CLIENT pid={} user={}", command.argument, user);
-      done = kill_client(command.argument);
+    case Verb::kWaitClose:
+      done = known_database(database);
+      wait.over = [this, database]() -> Result<bool> {
+        const auto open = proxy::count_connections(proxy_, database);
+        if (!open) return open.error();
+        return open->closing == 0;
+      };
       break;
-    case Verb::kShutdown:
-      // The main thread waits for the signal: shutting down is its work, and the same whoever asks.
-      spdlog::info("console command=SHUTDOWN user={}", user);
-      kill(getpid(), SIGTERM);
+    case Verb::kDisable:
+    case Verb::kEnable:
+      done = known_database(database);
+      if (done) done = proxy::set_disabled(proxy_, database, command.verb == Verb::kDisable);
       break;
-    default:
-      show(command.verb, out);
-      return true;
+    case Verb::kKill:
+      if (done = known_database(database); done) done = proxy::pause(proxy_, database);
+      if (done) done = proxy::kill_clients(proxy_, database);
+      break;
+    case Verb::kKillClient: done = kill_client(command.argument); break;
+    case Verb::kReload: done = reload(); break;
+    case Verb::kSet:
+      done = proxy_.change_setting(command.argument, command.value);
+      tag = "SET " + command.argument + "=" + command.value;
+      break;
+    case Verb::kSuspend:
+      done = make_error(ErrorCode::kUnsupported, "SUSPEND is not supported",
+                        "PAUSE holds clients back; a restart with --takeover needs neither");
+      break;
+    case Verb::kShowFds:
+      done = make_error(ErrorCode::kUnsupported, "SHOW FDS is not supported", "descriptors go to the process started with --takeover");
+      break;
+    case Verb::kShutdown: shut_down(command.argument); break;
+    default: break;
   }
   if (!done) {
-    proxy::append_error_response(out, done.error());
-    return false;
+    proxy::append_error_response(job.out, done.error());
+    return Outcome::kFailed;
   }
-  pgwire::append_command_complete(out, command.tag);
-  return true;
+  if (wait.over) {
+    const auto over = wait.over();
+    if (!over || !*over) {
+      job.wait = std::move(wait);
+      job.tag = tag;
+      return Outcome::kWaits;
+    }
+  }
+  pgwire::append_command_complete(job.out, tag);
+  return Outcome::kDone;
 }
 
 void Console::show(Verb verb, std::string& out) {
   const auto config = proxy_.config();
-  const auto counts = [&] { return take_snapshot(proxy_, Detail::kCounts); };
-  const auto connections = [&] { return take_snapshot(proxy_, Detail::kConnections); };
-  const auto totals = [&] { return totals_by_database(counts(), *config); };
-  const auto now = std::chrono::steady_clock::now();
-  const auto table = [&]() -> Table {
-    switch (verb) {
-      case Verb::kShowClients: return show_clients(connections(), *config, proxy_.port());
-      case Verb::kShowServers: return show_servers(connections());
-      case Verb::kShowPools: return show_pools(counts(), *config);
-      case Verb::kShowServerPools: return show_server_pools(counts());
-      case Verb::kShowStats: return show_stats(totals(), history_, now);
-      case Verb::kShowStatsTotals: return show_stats_totals(totals());
-      case Verb::kShowStatsAverages: return show_stats_averages(totals(), history_, now);
-      case Verb::kShowTotals: return show_totals(totals(), history_, now);
-      case Verb::kShowDatabases: return show_databases(counts(), *config);
-      case Verb::kShowUsers: return show_users(*config);
-      case Verb::kShowConfig: return show_config(*config);
-      case Verb::kShowShards: return show_shards(proxy_);
-      case Verb::kShowHealth: return show_health(proxy_);
-      case Verb::kShowLists: return show_lists(counts(), *config);
-      case Verb::kShowVersion: return show_version();
-      case Verb::kShowHelp:
-      case Verb::kReload:
-      case Verb::kShutdown:
-      case Verb::kKillClient:
-      case Verb::kNothing: break;
+  const bool connections = verb == Verb::kShowClients || verb == Verb::kShowServers || verb == Verb::kShowSockets ||
+                           verb == Verb::kShowActiveSockets || verb == Verb::kShowMem;
+  const ShowInput input{proxy_, *config, take_snapshot(proxy_, connections ? Detail::kConnections : Detail::kCounts),
+                        history_, std::chrono::steady_clock::now()};
+  for (const std::size_t worker : input.snapshot.missing) {
+    proxy::append_warning(out, "01000", "worker " + std::to_string(worker) + " did not answer in time: what it has is missing here");
+  }
+  append_table(out, show_table(verb, input), "SHOW");
+}
+
+Result<void> Console::known_database(const std::string& name) const {
+  if (name.empty() || proxy_.config()->databases.contains(name)) return {};
+  return make_error(ErrorCode::kUnknownDatabase, "no such database: " + name, "SHOW DATABASES lists them");
+}
+
+Result<void> Console::pause(const std::string& database, Wait& wait) {
+  if (auto known = known_database(database); !known) return known;
+  const auto before = proxy::gate_states(proxy_).paused;
+  std::vector<std::string> fresh;  // what giving up resumes: not what was paused before
+  for (const auto& [name, unused] : proxy_.config()->databases) {
+    if ((database.empty() || name == database) && !contains(before, name)) fresh.push_back(name);
+  }
+  if (fresh.empty()) return make_error(ErrorCode::kInvalidValue, "already suspended/paused", "RESUME ends it");
+  if (auto paused = proxy::pause(proxy_, database); !paused) return paused;
+  wait.over = [this, database]() -> Result<bool> {
+    const auto open = proxy::count_connections(proxy_, database);
+    if (!open) return open.error();
+    return open->all == 0;
+  };
+  wait.undo = [this, fresh] {
+    for (const auto& name : fresh) {
+      if (auto resumed = proxy::resume(proxy_, name); !resumed) spdlog::error("console: {}", resumed.error().message);
     }
-    return show_help();
-  }();
-  append_table(out, table, "SHOW");
+  };
+  return {};
+}
+
+Result<void> Console::resume(const std::string& database) {
+  if (auto known = known_database(database); !known) return known;
+  const auto paused = proxy::gate_states(proxy_).paused;
+  if (database.empty() ? paused.empty() : !contains(paused, database)) {
+    return make_error(ErrorCode::kInvalidValue, database.empty() ? "pooler is not paused/suspended"
+                                                                  : "database " + database + " is not paused");
+  }
+  return proxy::resume(proxy_, database);
+}
+
+// The main thread waits for the signal: shutting down is its work, and the same whoever asks.
+void Console::shut_down(const std::string& how) {
+  using Ending = Proxy::Ending;
+  proxy_.set_ending(how.empty() ? Ending::kDrain : how == "WAIT_FOR_SERVERS" ? Ending::kTransactions : Ending::kClients);
+  kill(getpid(), SIGTERM);
 }
 
 Result<void> Console::reload() {
@@ -129,21 +241,23 @@ Result<void> Console::reload() {
 
 Result<void> Console::kill_client(const std::string& argument) {
   std::string_view digits = argument;
-  if (digits.starts_with('C')) digits.remove_prefix(1);  // as SHOW CLIENTS names it in column ptr
+  if (digits.starts_with('c') || digits.starts_with('C')) digits.remove_prefix(1);  // as SHOW CLIENTS names it in column ptr
   std::int32_t pid = 0;
   const auto [end, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
   if (fault != std::errc() || end != digits.data() + digits.size() || pid <= 0) {
     return make_error(ErrorCode::kInvalidValue, "\"" + argument + "\" is no client's pid",
                       "SHOW CLIENTS lists them in column pid");
   }
-  std::atomic<bool> found{false};
-  proxy_.on_each_worker([&](proxy::Worker& worker) {
-    proxy::Session* session = worker.find_session(pid);
-    if (session == nullptr) return;
-    found = true;
-    session->kill(make_error(ErrorCode::kShuttingDown, "terminating connection due to administrator command"));
-  });
-  if (found) return {};
+  auto found = std::make_shared<std::atomic<bool>>(false);
+  proxy_.on_each_worker(
+      [found, pid](proxy::Worker& worker) {
+        proxy::Session* session = worker.find_session(pid);
+        if (session == nullptr) return;
+        *found = true;
+        session->kill(make_error(ErrorCode::kShuttingDown, "terminating connection due to administrator command"));
+      },
+      kWorkerPatience);
+  if (*found) return {};
   return make_error(ErrorCode::kInvalidValue, "there is no client with pid " + std::string(digits),
                     "SHOW CLIENTS lists them in column pid");
 }

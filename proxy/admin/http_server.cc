@@ -1,6 +1,7 @@
 // The only file that includes Beast: it is slow to compile.
 #include "proxy/admin/http_server.h"
 
+#include <fcntl.h>
 #include <signal.h>
 
 #include <boost/asio/io_context.hpp>
@@ -115,10 +116,14 @@ class HttpServer::Impl {
     const auto address = asio::ip::make_address(settings_.address, fault);
     if (fault) return failed();
     const tcp::endpoint endpoint(address, settings_.port);
-    acceptor_.open(endpoint.protocol(), fault);
-    if (!fault) acceptor_.set_option(tcp::acceptor::reuse_address(true), fault);
-    if (!fault) acceptor_.bind(endpoint, fault);
-    if (!fault) acceptor_.listen(asio::socket_base::max_listen_connections, fault);
+    if (settings_.listening_socket >= 0) {
+      acceptor_.assign(endpoint.protocol(), settings_.listening_socket, fault);
+    } else {
+      acceptor_.open(endpoint.protocol(), fault);
+      if (!fault) acceptor_.set_option(tcp::acceptor::reuse_address(true), fault);
+      if (!fault) acceptor_.bind(endpoint, fault);
+      if (!fault) acceptor_.listen(asio::socket_base::max_listen_connections, fault);
+    }
     if (fault) return failed();
     port_ = acceptor_.local_endpoint(fault).port();
     accept();
@@ -137,6 +142,7 @@ class HttpServer::Impl {
   }
 
   std::uint16_t port() const { return port_; }
+  int listening_socket() { return fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0); }
 
  private:
   void accept() {
@@ -178,5 +184,7 @@ Result<void> HttpServer::start() { return impl_->start(); }
 void HttpServer::stop() { impl_->stop(); }
 
 std::uint16_t HttpServer::port() const { return impl_->port(); }
+
+int HttpServer::listening_socket() const { return impl_->listening_socket(); }
 
 }  // namespace howdah::admin

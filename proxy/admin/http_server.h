@@ -18,6 +18,7 @@ class HttpServer {
   struct Settings {
     std::string address = "127.0.0.1";
     std::uint16_t port = 0;                       // 0: a free one
+    int listening_socket = -1;                    // taken instead of making one
     std::size_t request_bytes = 16 * 1024;        // header and body
     std::size_t connections = 64;                 // more are closed at once
     std::chrono::milliseconds timeout{10'000};    // for one request to come or one answer to go; also keep-alive
@@ -32,6 +33,8 @@ class HttpServer {
   // Closes all connections and ends the thread, after the answer at hand.
   void stop();
   std::uint16_t port() const;
+  // A copy of the listening socket, the caller's; -1 when descriptors ran out.
+  int listening_socket() const;
 
  private:
   class Impl;

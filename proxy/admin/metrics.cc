@@ -213,6 +213,8 @@ std::vector<MetricFamily> Metrics::Collect() const {
   const auto up = std::chrono::duration<double>(snapshot.now - proxy_.started()).count();
   Family(out, "howdah_uptime_seconds", kGauge, "Time since the start").add({}, up);
   Family(out, "howdah_workers", kGauge, "Worker threads").add({}, proxy_.worker_count());
+  Family unanswered(out, "howdah_worker_unanswered", kGauge, "Workers that did not answer in time: nothing of theirs is here");
+  for (const std::size_t worker : snapshot.missing) unanswered.add({{"worker", std::to_string(worker)}}, 1);
   add_clients(out, snapshot);
   add_totals(out, snapshot.totals);
   add_pools(out, snapshot);

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "proxy/admin/command.h"
 #include "proxy/admin/snapshot.h"
 #include "proxy/admin/stats_history.h"
 #include "proxy/admin/table.h"
@@ -10,15 +11,27 @@
 
 namespace howdah::admin {
 
+struct ShowInput {
+  Proxy& proxy;
+  const config::Config& config;
+  const Snapshot& snapshot;
+  const StatsHistory& history;
+  SteadyTime now;
+};
+// show.cc. REQUIRES: `verb` is a SHOW.
+Table show_table(Verb verb, const ShowInput& input);
+
 // show_clients.cc
 Table show_clients(const Snapshot& snapshot, const config::Config& config, std::uint16_t port);
 Table show_servers(const Snapshot& snapshot);
+// Both, with PgBouncer's columns of buffers at 0: idle connections hold none, and the others' change with each message.
+Table show_sockets(const Snapshot& snapshot, const config::Config& config, std::uint16_t port, bool active_only);
 
 // show_pools.cc
 Table show_pools(const Snapshot& snapshot, const config::Config& config);
 Table show_server_pools(const Snapshot& snapshot);
 Table show_databases(const Snapshot& snapshot, const config::Config& config);
-Table show_users(const config::Config& config);
+Table show_users(const Snapshot& snapshot, const config::Config& config);
 Table show_lists(const Snapshot& snapshot, const config::Config& config);
 
 // show_stats.cc
@@ -32,6 +45,13 @@ Table show_totals(const DatabaseTotals& totals, const StatsHistory& history, Ste
 // show_cluster.cc; these ask the control thread's published state, not the workers.
 Table show_shards(Proxy& proxy);
 Table show_health(Proxy& proxy);
+
+// show_process.cc
+Table show_help();
+Table show_version();
+Table show_state(const Snapshot& snapshot, const config::Config& config);
+Table show_mem(const Snapshot& snapshot);
+Table show_dns_hosts(const Snapshot& snapshot, const config::Config& config);
 
 // show_config.cc
 // No secret is among the rows. First PgBouncer's names for what both have (in PgBouncer's units), then every key of

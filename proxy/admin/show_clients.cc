@@ -73,7 +73,7 @@ Table show_clients(const Snapshot& snapshot, const config::Config& config, std::
         << wait_us / 1'000'000 << wait_us % 1'000'000 << 0 << client_name(client.pid)
         << (client.links.empty() ? "" : server_name(client.links.front())) << 0 << (client.tls ? "TLS" : "")
         << client.application_name;
-    row << activity(client.state) << client.pid << links << client.pinned;
+    row << client.prepared << client.pid << activity(client.state) << client.pid << links << client.pinned;
     table.rows.push_back(row.take());
   }
   return table;
@@ -85,12 +85,29 @@ Table show_servers(const Snapshot& snapshot) {
     if (server.state == ServerConn::State::kLost) continue;
     Row row;
     row << "S" << server.key.second << server.key.first << server_state(server) << server.host << server.port << "" << 0
-        << wall_clock(server.created) << wall_clock(server.last_used) << 0 << 0 << 0 << server_name(server.id)
+        << wall_clock(server.created) << wall_clock(server.last_used) << 0 << 0 << (server.close_needed ? 1 : 0) << server_name(server.id)
         << (server.client_pid == 0 ? "" : client_name(server.client_pid)) << server.backend_pid
         << (server.tls ? "TLS" : "") << "";
-    row << server.shard << (server.replica ? "replica" : "primary") << server.prepared;
+    row << server.prepared << server.id << server.shard << (server.replica ? "replica" : "primary");
     table.rows.push_back(row.take());
   }
+  return table;
+}
+
+Table show_sockets(const Snapshot& snapshot, const config::Config& config, std::uint16_t port, bool active_only) {
+  constexpr std::size_t kShared = 18;  // columns that SHOW CLIENTS and SHOW SERVERS begin with
+  constexpr std::size_t kState = 3;
+  Table table(kSocketColumns);
+  const auto add = [&](const Table& from, const char* prefix) {
+    for (const auto& row : from.rows) {
+      if (active_only && row[kState] != "active" && row[kState] != "waiting") continue;
+      auto& cells = table.rows.emplace_back(row.begin(), row.begin() + kShared);
+      cells[kState] = prefix + cells[kState];
+      cells.resize(table.columns.size(), "0");
+    }
+  };
+  add(show_clients(snapshot, config, port), "cl_");
+  add(show_servers(snapshot), "sv_");
   return table;
 }
 

@@ -60,6 +60,7 @@ Table show_config(const config::Config& config) {
   add_section(table, "http.", config::http_section(), config.http);
   add_section(table, "pool.", config::pool_section(), config.pool);
   add_section(table, "limits.", config::limits_section(), config.limits);
+  add_section(table, "restart.", config::restart_section(), config.restart);
   add_section(table, "logging.", config::logging_section(), config.logging);
   for (const auto& [name, database] : config.databases) {
     add_section(table, "databases." + name + ".", config::database_section(), database);

@@ -60,18 +60,23 @@ Table show_databases(const Snapshot& snapshot, const config::Config& config) {
     const auto& first = database.shards.front().primary;
     Row row;
     row << name << first.host << first.port << (first.dbname.empty() ? name : first.dbname) << "" << config.pool.size
-        << 0 << 0 << pool_mode_name(config.pool.mode) << 0 << connections[name] << 0 << 0;
+        << 0 << 0 << pool_mode_name(config.pool.mode) << 0 << connections[name]
+        << (snapshot.paused.contains(name) ? 1 : 0) << (snapshot.disabled.contains(name) ? 1 : 0);
     row << database.shards.size() << database.server_count() - database.shards.size();
     table.rows.push_back(row.take());
   }
   return table;
 }
 
-Table show_users(const config::Config& config) {
+Table show_users(const Snapshot& snapshot, const config::Config& config) {
+  std::map<std::string, std::uint32_t> servers, clients;
+  for (const auto& [key, sample] : snapshot.pools) servers[key.first.second] += sample.active + sample.idle + sample.login;
+  for (const auto& [key, counts] : snapshot.clients) clients[key.second] += counts.total();
   Table table(kUserColumns);
   for (const config::User& user : config.users) {
     Row row;
-    row << user.name << "" << user.pool_size.value_or(config.pool.size) << (user.admin ? "yes" : "no");
+    row << user.name << "" << user.pool_size.value_or(config.pool.size) << (user.admin ? "yes" : "no")
+        << (user.stats ? "yes" : "no") << servers[user.name] << clients[user.name];
     table.rows.push_back(row.take());
   }
   return table;
@@ -96,7 +101,9 @@ Table show_lists(const Snapshot& snapshot, const config::Config& config) {
   };
   add("databases", config.databases.size());
   add("users", config.users.size());
+  add("peers", 0);
   add("pools", pools.size());
+  add("peer_pools", 0);
   add("free_clients", config.limits.clients > used ? config.limits.clients - used : 0);
   add("used_clients", used);
   add("login_clients", connected > used ? connected - used : 0);

@@ -67,6 +67,7 @@ void list_client(Snapshot& snapshot, const Session& session, std::map<const Serv
   client.state = session.client_state();
   client.tls = session.is_tls();
   client.pid = info.pid;
+  client.prepared = info.prepared;
   client.connected = info.connected;
   client.request = info.request == SteadyTime{} ? info.connected : info.request;
   client.waiting_since = client.state == Session::ClientState::kWaiting ? session.waiting_since : snapshot.now;
@@ -116,6 +117,7 @@ void list_servers(Snapshot& snapshot, const PoolKey& key, const Pool& pool,
     server.replica = target.replica;
     server.tls = conn->is_tls();
     server.canceled = conn->cancels_in_flight > 0;
+    server.close_needed = conn->close_needed;
     server.state = conn->state();
     server.created = conn->created;
     server.last_used = conn->last_used;
@@ -131,6 +133,10 @@ void list_servers(Snapshot& snapshot, const PoolKey& key, const Pool& pool,
 // On the worker's thread.
 void take_part(Snapshot& snapshot, Worker& worker, Detail detail) {
   snapshot.totals.plan_entries = worker.plans.size();
+  for (const auto& [name, view] : worker.databases()) {
+    if (view->paused) snapshot.paused.insert(name);
+    if (view->disabled) snapshot.disabled.insert(name);
+  }
   std::map<const ServerConn*, std::int32_t> holders;
   for (const auto& [pid, session] : worker.sessions()) {
     if (!session->logged_in()) continue;
@@ -171,6 +177,8 @@ void merge(Snapshot& into, Snapshot& part) {
     sum.longest_wait = std::max(sum.longest_wait, sample.longest_wait);
     sum.counters.add(sample.counters);
   }
+  into.paused.merge(part.paused);
+  into.disabled.merge(part.disabled);
   append(into.server_list, part.server_list);
   append(into.client_list, part.client_list);
 }
@@ -180,12 +188,15 @@ void merge(Snapshot& into, Snapshot& part) {
 Snapshot take_snapshot(Proxy& proxy, Detail detail) {
   Snapshot whole;
   whole.now = std::chrono::steady_clock::now();
-  // Each worker fills its own part, on its own thread, all at the same time.
-  std::vector<Snapshot> parts(proxy.worker_count());
+  // Each worker fills its own part, on its own thread, all at the same time; one that is late fills it for nobody.
+  const auto shared = std::make_shared<std::vector<Snapshot>>(proxy.worker_count());
+  auto& parts = *shared;
   for (Snapshot& part : parts) part.now = whole.now;
-  proxy.on_each_worker([&](Worker& worker) { take_part(parts[worker.index()], worker, detail); });
+  whole.missing = proxy.on_each_worker(
+      [shared, detail](Worker& worker) { take_part((*shared)[worker.index()], worker, detail); }, kWorkerPatience);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     add_totals(whole.totals, proxy.worker(i));
+    if (std::find(whole.missing.begin(), whole.missing.end(), i) != whole.missing.end()) continue;
     whole.totals.plan_entries += parts[i].totals.plan_entries;
     merge(whole, parts[i]);
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,7 +57,7 @@ struct ServerSample {
   PoolKey key;
   std::string host, shard;
   std::uint16_t port = 0;
-  bool replica = false, tls = false, canceled = false;
+  bool replica = false, tls = false, canceled = false, close_needed = false;
   proxy::ServerConn::State state = proxy::ServerConn::State::kIdle;
   SteadyTime created, last_used;
   std::int32_t backend_pid = 0;
@@ -71,6 +72,7 @@ struct ClientSample {
   proxy::Session::ClientState state = proxy::Session::ClientState::kIdle;
   bool tls = false;
   std::int32_t pid = 0;
+  std::size_t prepared = 0;
   SteadyTime connected, request, waiting_since;
   std::vector<std::uint64_t> links;  // ServerSample::id
 };
@@ -82,11 +84,17 @@ struct Snapshot {
   std::map<std::pair<PoolKey, ServerId>, PoolSample> pools;
   std::vector<ServerSample> server_list;    // with Detail::kConnections
   std::vector<ClientSample> client_list;    // with Detail::kConnections
+  std::set<std::string> paused, disabled;   // databases
+  std::vector<std::size_t> missing;         // workers that did not answer in time: nothing of theirs is above
 };
 
 enum class Detail : std::uint8_t { kCounts, kConnections };
 
-// Asks every worker, and blocks until all have answered: not from a worker's thread, and not once they stop.
+// How long an answer of a worker is waited for: each turn of its event loop takes well under a millisecond.
+inline constexpr auto kWorkerPatience = std::chrono::seconds(2);
+
+// Asks every worker, and blocks until all have answered or kWorkerPatience has passed: not from a worker's thread, and
+// not once they stop.
 Snapshot take_snapshot(Proxy& proxy, Detail detail);
 
 }  // namespace howdah::admin

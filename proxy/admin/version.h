@@ -2,6 +2,7 @@
 
 namespace howdah::admin {
 
-inline constexpr const char* kVersion = "0.1.0";
+// As CMake's project() has it.
+extern const char* const kVersion;
 
 }  // namespace howdah::admin

@@ -77,6 +77,7 @@ struct User {
   std::int64_t expires = INT64_MAX;     // the same in seconds since 1970
   bool admin = false;                   // may use the admin console
   bool replication = false;             // may open replication connections
+  bool stats = false;                   // may use its SHOW commands only
   std::optional<std::uint32_t> pool_size;
   Overrides limits;
 };
@@ -180,6 +181,12 @@ struct Database {
   }
 };
 
+struct Restart {
+  std::string socket;                   // where a new process asks to take over; empty: nowhere
+  std::string pid_file;                 // empty: none
+  seconds drain_timeout{3'600};         // how long the old process serves those that cannot move; 0: no limit
+};
+
 struct Logging {
   std::string level = "info";           // trace, debug, info, warn, error, off
   std::string file;                     // empty: standard error
@@ -194,6 +201,7 @@ struct Config {
   Http http;
   Pool pool;
   Limits limits;
+  Restart restart;
   Logging logging;
   std::vector<User> users;
   std::string users_file;               // in the format of PgBouncer's auth_file

@@ -41,17 +41,11 @@ bool needs_restart(const Config& old, const Config& now, std::vector<std::string
   compare(http_section(), "http.", old.http, now.http, which);
   compare(pool_section(), "pool.", old.pool, now.pool, which);
   compare(limits_section(), "limits.", old.limits, now.limits, which);
+  compare(restart_section(), "restart.", old.restart, now.restart, which);
   compare(logging_section(), "logging.", old.logging, now.logging, which);
   for (const auto& [name, database] : old.databases) {
     const auto found = now.databases.find(name);
-    if (found == now.databases.end()) {
-      which.push_back("databases." + name);
-    } else {
-      compare_database("databases." + name + ".", database, found->second, which);
-    }
-  }
-  for (const auto& [name, database] : now.databases) {
-    if (!old.databases.contains(name)) which.push_back("databases." + name);
+    if (found != now.databases.end()) compare_database("databases." + name + ".", database, found->second, which);
   }
   return which.size() > before;
 }

@@ -31,6 +31,17 @@ Field<T> address_field(std::string T::*member, std::string doc) {
   return field;
 }
 
+template <class T>
+Field<T> path_field(std::string name, std::string T::*member, std::string doc) {
+  auto field = text_field(std::move(name), member, kRestart, std::move(doc));
+  field.type = "path";
+  field.read = [member](T& out, Reader& reader, const Entry& entry) {
+    const auto text = reader.take_text(entry);
+    if (text) out.*member = text->empty() ? *text : reader.resolve(*text);
+  };
+  return field;
+}
+
 Field<User> pool_size_field() {
   auto field = integer_field("size", &Pool::size, 1, 10'000, kReload, "");
   return {"pool_size",
@@ -122,6 +133,7 @@ const Section<Config>& top_section() {
       }(),
       section_field("pool", &Config::pool, pool_section(), "Connections from Howdah to the servers."),
       section_field("limits", &Config::limits, limits_section(), "What clients may use up."),
+      section_field("restart", &Config::restart, restart_section(), "How one process follows another without a client's noticing."),
       section_field("logging", &Config::logging, logging_section(), "Where the log goes and how much of it."),
       nested_field<Config>("databases", "map", "What clients can connect to, by name. At least one.",
                            read_databases)
@@ -247,6 +259,18 @@ const Section<Limits>& limits_section() {
   return section;
 }
 
+const Section<Restart>& restart_section() {
+  static const Section<Restart> section{
+      path_field("socket", &Restart::socket,
+                 "Path of a unix socket where a process started with `--takeover` asks for the listening sockets and the "
+                 "clients of the running one; empty: restarts disconnect clients."),
+      path_field("pid_file", &Restart::pid_file, "Path of a file with the process id of the process that serves."),
+      duration_field("drain_timeout", &Restart::drain_timeout, milliseconds(0), days(7), kReload,
+                     "How long a process that was taken over from serves the clients that cannot move (TLS, pinned to a "
+                     "server connection); then they are told to go. 0 sets no limit.")};
+  return section;
+}
+
 const Section<Logging>& logging_section() {
   static const Section<Logging> section{
       [] {
@@ -284,7 +308,7 @@ const Section<User>& user_section() {
       boolean_field("admin", &User::admin, kReload, "May use the admin console."),
       boolean_field("replication", &User::replication, kReload,
                     "May open replication connections, physical and logical; the role needs REPLICATION on the server, too."),
-      pool_size_field(),
+      boolean_field("stats", &User::stats, kReload, "May use the SHOW commands of the admin console."), pool_size_field(),
       section_field("limits", &User::limits, overrides_section(), "What counts for this user instead of the file's own limits.")};
   return section;
 }

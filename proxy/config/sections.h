@@ -14,6 +14,7 @@ const Section<AuthQuery>& auth_query_section();
 const Section<Http>& http_section();
 const Section<Pool>& pool_section();
 const Section<Limits>& limits_section();
+const Section<Restart>& restart_section();
 const Section<Logging>& logging_section();
 const Section<User>& user_section();
 const Section<Database>& database_section();

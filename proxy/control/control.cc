@@ -76,6 +76,7 @@ class Control::Impl {
       std::lock_guard lock(mutex_);
       if (std::exchange(stopping_, true) || !thread_.joinable()) return;
       asio::post(io_, [this] {
+        std::lock_guard stopping(mutex_);
         for (auto& [name, database] : databases_) database->stop();
         work_.reset();
       });
@@ -83,7 +84,39 @@ class Control::Impl {
     thread_.join();
   }
 
+  Result<void> add(config::ConfigPtr config, const std::string& name) {
+    std::promise<Result<void>> began;
+    auto answer = began.get_future();
+    DatabaseControl* added = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_ || !thread_.joinable()) return shutting_down();
+      if (databases_.contains(name)) return make_error(ErrorCode::kConfig, "there is a database of that name");
+      auto control = std::make_unique<DatabaseControl>(io_, config_->cluster, config->databases.at(name), settings_);
+      added = databases_.emplace(name, std::move(control)).first->second.get();
+      kept_.push_back(config);
+      auto body = [](DatabaseControl& one, std::promise<Result<void>>& done) -> asio::awaitable<void> {
+        done.set_value(co_await one.begin());
+      };
+      asio::co_spawn(io_, body(*added, began), asio::detached);
+    }
+    auto result = answer.get();
+    if (!result) remove(name);
+    return result;
+  }
+
+  void remove(const std::string& name) {
+    std::lock_guard lock(mutex_);
+    auto found = databases_.find(name);
+    if (found == databases_.end()) return;
+    // Its loops refer to it until they have ended: it stays until the thread has.
+    auto& ended = removed_.emplace_back(std::move(found->second));
+    databases_.erase(found);
+    if (!stopping_) asio::post(io_, [control = ended.get()] { control->stop(); });
+  }
+
   DatabaseControl* find(std::string_view name) const {
+    std::lock_guard lock(mutex_);
     auto found = databases_.find(name);
     return found == databases_.end() ? nullptr : found->second.get();
   }
@@ -98,10 +131,11 @@ class Control::Impl {
   }
 
   asio::io_context& io() { return io_; }
-  const auto& databases() const { return databases_; }
-  const config::Database* config_of(const std::string& name) const {
-    auto found = config_->databases.find(name);
-    return found == config_->databases.end() ? nullptr : &found->second;
+  std::vector<InDoubt> in_doubt() const {
+    std::lock_guard lock(mutex_);
+    std::vector<InDoubt> all;
+    for (const auto& [name, database] : databases_) database->append_in_doubt(all);
+    return all;
   }
 
  private:
@@ -128,9 +162,11 @@ class Control::Impl {
   const Settings settings_;
   asio::io_context io_{1};
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
-  std::map<std::string, std::unique_ptr<DatabaseControl>, std::less<>> databases_;
+  std::vector<config::ConfigPtr> kept_;  // of databases that were added; guarded by mutex_
+  std::map<std::string, std::unique_ptr<DatabaseControl>, std::less<>> databases_;  // guarded by mutex_
+  std::vector<std::unique_ptr<DatabaseControl>> removed_;                           // guarded by mutex_
   std::mutex stop_mutex_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   bool stopping_ = false;  // guarded by mutex_
   std::thread thread_;     // started under mutex_, joined under stop_mutex_
 };
@@ -180,9 +216,8 @@ void Control::refresh_map(const std::string& database, MapCallback done) {
 void Control::resolve(const std::string& database, ShardId commit_point, const std::string& token_hash_hex,
                       SteadyTime deadline, OutcomeCallback done) {
   auto* found = impl_->find(database);
-  const auto* config = impl_->config_of(database);
   if (found == nullptr) return done(unknown_database(database));
-  if (commit_point.value() >= config->shards.size())
+  if (commit_point.value() >= found->shards())
     return done(make_error(ErrorCode::kInternal, "no such shard"));
   auto shared = std::make_shared<OutcomeCallback>(std::move(done));
   bool posted = impl_->post([this, found, shared, commit_point, token_hash_hex, deadline] {
@@ -208,9 +243,15 @@ void Control::kick_recovery(const std::string& database, const std::string& toke
 }
 
 std::vector<InDoubt> Control::in_doubt() const {
-  std::vector<InDoubt> all;
-  for (const auto& [name, database] : impl_->databases()) database->append_in_doubt(all);
-  return all;
+  return impl_->in_doubt();
+}
+
+Result<void> Control::add(config::ConfigPtr config, const std::string& name) {
+  return impl_->add(std::move(config), name);
+}
+
+void Control::remove(const std::string& name) {
+  impl_->remove(name);
 }
 
 }  // namespace howdah::control

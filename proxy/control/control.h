@@ -35,6 +35,12 @@ class Control {
   // Also ends a start() that waits in another thread. Returns when the thread has ended (milliseconds).
   void stop();
 
+  // After start(): begins with a database of `config` as start() does, and blocks as that. kConfig when one of that name
+  // is there, or has not ended yet.
+  Result<void> add(config::ConfigPtr config, const std::string& name);
+  // Ends what runs for it; its last published state stays valid for who holds it.
+  void remove(const std::string& name);
+
   // Null when the configuration has no such database. Valid after start().
   std::shared_ptr<const DatabaseState> database(std::string_view name) const;
 

@@ -34,6 +34,7 @@ class DatabaseControl {
   void stop();
 
   std::shared_ptr<const DatabaseState> state() const { return state_; }
+  std::size_t shards() const { return database_.shards.size(); }
   // Null without a control account.
   CatalogWatch* catalog() { return catalog_ ? &*catalog_ : nullptr; }
   // Null in an unsharded database, as recovery().

@@ -28,13 +28,20 @@ class DatabaseView {
   }
   const config::Database& config() const { return *config_; }
   void set_config(const config::Database& config) { config_ = &config; }
+  // `config` is what config() is part of: no newer one will know the database.
+  void keep_config(config::ConfigPtr config) { kept_ = std::move(config); }
   const control::DatabaseSnapshot& snapshot() const { return *snapshot_; }
   const control::HealthTable* health() const { return state_ == nullptr ? nullptr : &state_->health(); }
   std::uint64_t version() const { return version_; }
   bool sharded() const { return config_->shards.size() > 1; }
 
+  bool paused = false;    // by PAUSE or KILL: pools hold their clients back
+  bool disabled = false;  // by DISABLE: no logins
+  bool removed = false;   // from the configuration: no logins, clients leave at the end of their transactions
+
  private:
   const config::Database* config_;
+  config::ConfigPtr kept_;
   std::shared_ptr<const control::DatabaseState> state_;
   std::shared_ptr<const control::DatabaseSnapshot> snapshot_;
   std::uint64_t version_ = 0;

@@ -48,6 +48,10 @@ ServerConn* Pool::acquire(PoolWaiter& waiter) {
   }
   waiter.waiting_in = this;
   waiter.waiting_since = worker_.reactor().now();
+  if (paused_ && !waiter.passes_pause()) {
+    held_.push_back(&waiter);
+    return nullptr;
+  }
   waiters_.push_back(&waiter);
   publish_wait();
   if (!queue_timer_.armed()) queue_timer_.arm(worker_.reactor(), waiter.waiting_since + kQueueTick);
@@ -73,6 +77,7 @@ void Pool::give_up(PoolWaiter& waiter) {
   if (waiter.waiting_in != this) return;
   waiter.waiting_in = nullptr;
   std::erase(waiters_, &waiter);
+  std::erase(held_, &waiter);
   publish_wait();
 }
 
@@ -103,7 +108,7 @@ void Pool::release(ServerConn& conn) {
   const auto used = budget_->used.load(std::memory_order_relaxed);
   const auto limit = budget_->limit.load(std::memory_order_relaxed);
   const bool too_many = used > limit && (waiters_.empty() || used > limit + budget_->reserve.load(std::memory_order_relaxed));
-  if (!clean || old || too_many || conn.recycle || worker_.draining()) {
+  if (!clean || old || too_many || conn.recycle || conn.close_needed || worker_.draining()) {
     if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);
     return forget(conn);
   }
@@ -132,7 +137,7 @@ void Pool::on_cancels_done(ServerConn& conn) {
 
 void Pool::on_reset(ServerConn& conn, bool ok) {
   conn.unlink();
-  if (ok && conn.clean()) return make_available(conn);
+  if (ok && conn.clean() && !conn.close_needed) return make_available(conn);
   if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);
   forget(conn);
 }
@@ -191,7 +196,9 @@ void Pool::adopt(std::shared_ptr<ServerConn> conn) {
   adopted.set_state(ServerConn::State::kIdle);
   adopted.attach(*this, worker_.reactor());
   if (adopted.lost()) return;
+  adopted.close_needed = adopted.close_needed || paused_;
   if (!waiters_.empty()) return grant(adopted);
+  if (adopted.close_needed) return forget(adopted);
   if (feed_hungriest(adopted)) return;
   idle_.push_back(&adopted);
 }
@@ -228,7 +235,7 @@ void Pool::on_timer() {
 
 void Pool::fill() {
   const auto least = std::min(budget_->minimum.load(std::memory_order_relaxed), budget_->limit.load(std::memory_order_relaxed));
-  if (worker_.reactor().now() - last_failure_ < kLoginPause) return;
+  if (paused_ || worker_.reactor().now() - last_failure_ < kLoginPause) return;
   while (budget_->used.load(std::memory_order_relaxed) < least && budget_->try_take(least)) start_connection();
 }
 
@@ -243,6 +250,8 @@ void Pool::start_connection() {
 
 void Pool::on_connected(ServerConn& conn) {
   --connecting_;
+  conn.close_needed = conn.close_needed || paused_;
+  if (conn.close_needed && waiters_.empty()) return forget(conn);
   if (feed_hungriest(conn)) return;
   if (!waiters_.empty()) return grant(conn);
   idle_.push_back(&conn);
@@ -328,6 +337,36 @@ void Pool::reconfigure(const ServerTarget& target) {
   const bool elsewhere = target.password != target_.password;
   target_ = target;
   if (elsewhere) scram_keys.reset();
+}
+
+void Pool::pause() {
+  paused_ = true;
+  std::deque<PoolWaiter*> passing;
+  for (PoolWaiter* waiter : waiters_) (waiter->passes_pause() ? passing : held_).push_back(waiter);
+  waiters_.swap(passing);
+  publish_wait();
+  close_all();
+}
+
+void Pool::resume() {
+  if (!paused_) return;
+  paused_ = false;
+  // Who is in waiters_ now passed the pause: in the middle of something, and so first.
+  waiters_.insert(waiters_.end(), held_.begin(), held_.end());
+  held_.clear();
+  publish_wait();
+  while (connecting_ < waiters_.size() && budget_->try_take()) start_connection();
+  if (!waiters_.empty() && !queue_timer_.armed()) queue_timer_.arm(worker_.reactor(), worker_.reactor().now() + kQueueTick);
+}
+
+void Pool::close_all() {
+  for (const auto& conn : conns_) conn->close_needed = true;
+  const auto idle = std::exchange(idle_, {});
+  for (ServerConn* conn : idle) forget(*conn);
+}
+
+std::size_t Pool::closing() const {
+  return static_cast<std::size_t>(std::count_if(conns_.begin(), conns_.end(), [](const auto& conn) { return conn->close_needed; }));
 }
 
 }  // namespace howdah::proxy

@@ -53,6 +53,8 @@ class PoolWaiter {
  public:
   // `granted` is already linked out of the pool; or null, with the reason.
   virtual void on_pool(ServerConn* granted, const Error* reason) = 0;
+  // PAUSE lets those through that are in the middle of something.
+  virtual bool passes_pause() const { return false; }
 
   Pool* waiting_in = nullptr;
   SteadyTime waiting_since;
@@ -99,14 +101,24 @@ class Pool final : private net::TimerHandler {
 
   // Of the newest shard map that this worker knows.
   std::uint64_t map_epoch();
+  // Nobody but who passes_pause() gets a connection any more; idle ones are closed, the others when they are released.
+  void pause();
+  // Those that came meanwhile are served in order.
+  void resume();
+  // Every connection there is now is closed, when it is released.
+  void close_all();
+  std::size_t closing() const;  // connections that wait for their release to be closed
+
   const ServerTarget& target() const { return target_; }
   Worker& worker() { return worker_; }
   Budget& budget() { return *budget_; }
   std::size_t idle() const { return idle_.size(); }
   std::size_t connecting() const { return connecting_; }
   std::size_t total() const { return conns_.size(); }
-  std::size_t waiting() const { return waiters_.size(); }
-  SteadyTime oldest_waiter() const { return waiters_.empty() ? SteadyTime{} : waiters_.front()->waiting_since; }
+  std::size_t waiting() const { return waiters_.size() + held_.size(); }
+  SteadyTime oldest_waiter() const {
+    return !held_.empty() ? held_.front()->waiting_since : waiters_.empty() ? SteadyTime{} : waiters_.front()->waiting_since;
+  }
   const std::vector<std::shared_ptr<ServerConn>>& connections() const { return conns_; }
   // SCRAM keys: those that a client proved to know, or of the last login here, which spares the next one the derivation.
   std::optional<pgwire::ScramKeys> scram_keys;
@@ -150,6 +162,8 @@ class Pool final : private net::TimerHandler {
   std::vector<std::shared_ptr<ServerConn>> conns_;
   std::vector<ServerConn*> idle_;  // most recently used last: the others age and are closed
   std::deque<PoolWaiter*> waiters_;
+  std::deque<PoolWaiter*> held_;   // came while paused_
+  bool paused_ = false;
   std::size_t connecting_ = 0;
   net::Timer queue_timer_;   // runs while clients wait
   SteadyTime last_failure_;  // of a login

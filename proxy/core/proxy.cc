@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "drivers/net/socket.h"
+#include "proxy/config/change.h"
 #include "proxy/config/restart.h"
 #include "proxy/core/errors.h"
 
@@ -74,9 +75,14 @@ Result<void> Proxy::start() {
   control_ = std::make_unique<control::Control>(config_);
   if (auto ready = control_->start(); !ready) return ready;
   // Last: whoever reaches the port is served.
-  auto fd = net::listen_tcp(config_->listen.address, config_->listen.port, config_->listen.backlog);
-  if (!fd) return fd.error();
-  listen_fd_ = *fd;
+  const std::string name = "tcp " + config_->listen.address + ":" + std::to_string(config_->listen.port);
+  listen_fd_ = takeover_.inherited(name);
+  if (listen_fd_ < 0) {
+    auto fd = net::listen_tcp(config_->listen.address, config_->listen.port, config_->listen.backlog);
+    if (!fd) return fd.error();
+    listen_fd_ = *fd;
+  }
+  takeover_.offer_listener(name, listen_fd_);
   port_ = net::local_port(listen_fd_);
   if (auto listening = listen_unix(); !listening) return listening;
   reserve_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -213,7 +219,87 @@ void Proxy::on_each_worker(const std::function<void(Worker&)>& call) {
   changed.wait(lock, [&] { return left == 0; });
 }
 
+std::vector<std::size_t> Proxy::on_each_worker(std::function<void(Worker&)> call, Duration patience) {
+  struct Shared {
+    std::function<void(Worker&)> call;
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<bool> done;
+    std::size_t left = 0;
+  };
+  auto shared = std::make_shared<Shared>();
+  shared->call = std::move(call);
+  shared->left = workers_.size();
+  shared->done.resize(workers_.size());
+  for (auto& worker : workers_) {
+    worker->reactor().post([shared, target = worker.get()] {
+      shared->call(*target);
+      std::lock_guard lock(shared->mutex);
+      shared->done[target->index()] = true;
+      --shared->left;
+      shared->changed.notify_one();
+    });
+  }
+  std::unique_lock lock(shared->mutex);
+  shared->changed.wait_for(lock, patience, [&] { return shared->left == 0; });
+  std::vector<std::size_t> missing;
+  for (std::size_t i = 0; i < shared->done.size(); ++i) {
+    if (!shared->done[i]) missing.push_back(i);
+  }
+  return missing;
+}
+
+void Proxy::stop_accepting() {
+  workers_[0]->reactor().post([this] { workers_[0]->reactor().remove(listen_fd_, *this); });
+}
+
+void Proxy::start_accepting() {
+  workers_[0]->reactor().post([this] { workers_[0]->reactor().add_level_triggered(listen_fd_, *this, EPOLLIN); });
+}
+
+std::uint64_t Proxy::sessions() const {
+  std::uint64_t open = 0;
+  for (const auto& worker : workers_) {
+    // Closed first: a session counted as closed was counted as accepted.
+    const auto closed = worker->counters.clients_closed.load();
+    open += worker->counters.clients_accepted.load() - closed;
+  }
+  return open;
+}
+
+void Proxy::publish(config::ConfigPtr next) {
+  {
+    std::lock_guard lock(mutex_);
+    config_ = next;
+    welcomes_.clear();
+  }
+  spdlog::set_level(spdlog::level::from_str(next->logging.level));
+  on_each_worker([next](Worker& worker) { worker.apply_config(next); });
+}
+
+Result<void> Proxy::change_setting(const std::string& key, const std::string& value) {
+  std::lock_guard one_at_a_time(reload_mutex_);
+  auto changed = config::change_setting(*config(), key, value);
+  if (!changed) return changed.error();
+  publish(std::move(*changed));
+  return {};
+}
+
+namespace {
+
+// Databases that `one` has and `other` has not.
+std::vector<std::string> only_in(const config::Config& one, const config::Config& other) {
+  std::vector<std::string> names;
+  for (const auto& [name, database] : one.databases) {
+    if (!other.databases.contains(name)) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
 std::vector<std::string> Proxy::reload() {
+  std::lock_guard one_at_a_time(reload_mutex_);
   const auto running = config();
   auto loaded = config::load_file(running->path);
   std::vector<std::string> said;
@@ -229,32 +315,46 @@ std::vector<std::string> Proxy::reload() {
     for (const auto& line : said) spdlog::warn("reload: {}", line);
     if (!restart.empty()) return said;
   }
+  const auto added = only_in(*loaded.config, *running);
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    auto begun = control_->add(loaded.config, added[i]);
+    if (begun) continue;
+    said.push_back("databases." + added[i] + ": " + begun.error().message);
+    spdlog::error("reload refused: {}", said.back());
+    for (std::size_t j = 0; j < i; ++j) control_->remove(added[j]);
+    return said;
+  }
   if (auto applied = access_.apply(*loaded.config); !applied) {
     said.push_back(running->path + ": " + applied.error().message);
     spdlog::error("reload refused: {}; the running configuration stays in force", applied.error().message);
+    for (const auto& name : added) control_->remove(name);
     return said;
   }
-  {
-    std::lock_guard lock(mutex_);
-    config_ = loaded.config;
-    welcomes_.clear();
-  }
-  on_each_worker([next = loaded.config](Worker& worker) { worker.apply_config(next); });
+  publish(loaded.config);
+  for (const auto& name : only_in(*running, *loaded.config)) control_->remove(name);
   spdlog::info("configuration reloaded path={}", running->path);
   return said;
 }
 
-void Proxy::drain(Duration limit) {
+void Proxy::drain(Duration limit, const std::function<bool()>& given_up) {
   if (draining_.exchange(true)) return;
   spdlog::info("draining clients={}", clients_.load());
   on_each_worker([](Worker& worker) { worker.begin_drain(); });
-  const auto until = std::chrono::steady_clock::now() + limit;
-  while (clients_.load() > 0 && std::chrono::steady_clock::now() < until) {
+  const auto began = std::chrono::steady_clock::now();
+  while (clients_.load() > 0 && !given_up()) {
+    if (limit > Duration::zero() && std::chrono::steady_clock::now() - began >= limit) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
 }
 
+void Proxy::await_clients(const std::function<bool()>& given_up) {
+  draining_.store(true);
+  stop_accepting();
+  while (clients_.load() > 0 && !given_up()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
+
 void Proxy::stop() {
+  takeover_.stop();
   if (control_) control_->stop();
   access_.stop();
   for (auto& worker : workers_) worker->stop();

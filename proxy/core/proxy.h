@@ -16,6 +16,7 @@
 #include "proxy/core/admin_hook.h"
 #include "proxy/core/client_counts.h"
 #include "proxy/core/pool.h"
+#include "proxy/core/takeover.h"
 #include "proxy/core/wait_graph.h"
 #include "proxy/core/worker.h"
 
@@ -31,9 +32,23 @@ class Proxy final : private net::IoHandler {
   Result<void> start();
   // Applies a new configuration. Faults leave the running one in force; returns what was said about it.
   std::vector<std::string> reload();
-  // Stops accepting, lets transactions finish, at most `limit`; returns when all clients are gone or it passed.
-  void drain(Duration limit);
+  // Changes one reloadable setting until the next reload.
+  Result<void> change_setting(const std::string& key, const std::string& value);
+  // Stops accepting, lets transactions finish, at most `limit` (0: no limit); returns when all clients are gone, when it
+  // passed, or when `given_up` says so.
+  void drain(Duration limit, const std::function<bool()>& given_up);
   void stop();
+
+  // How the main thread ends the process when it gets SIGTERM.
+  enum class Ending : std::uint8_t {
+    kDrain,        // transactions may finish for a while, idle clients are told to go
+    kTransactions, // the same without a limit of time
+    kClients,      // no new clients; those there are may stay until they go by themselves
+  };
+  void set_ending(Ending ending) { ending_.store(ending); }
+  Ending ending() const { return ending_.load(); }
+  // No new clients; returns when the last one has gone, or `given_up` says so.
+  void await_clients(const std::function<bool()>& given_up);
 
   std::size_t worker_count() const { return workers_.size(); }
   Worker& worker(std::size_t index) { return *workers_[index]; }
@@ -65,8 +80,19 @@ class Proxy final : private net::IoHandler {
 
   // Runs `call` on every worker's thread and returns when all have run. Not from a worker's thread.
   void on_each_worker(const std::function<void(Worker&)>& call);
+  // The same, but does not wait longer than `patience`: returns those that have not run it yet. They will, and `call`
+  // must own what it uses.
+  std::vector<std::size_t> on_each_worker(std::function<void(Worker&)> call, Duration patience);
+
+  Takeover& takeover() { return takeover_; }
+  // Thread-safe. The listening sockets stay open meanwhile.
+  void stop_accepting();
+  void start_accepting();
+  // Client connections of all kinds, logged in or not.
+  std::uint64_t sessions() const;
 
  private:
+  void publish(config::ConfigPtr next);
   void on_io(std::uint32_t events) override;
   void accept_from(int listener);
   void turn_away(int listener);
@@ -93,6 +119,8 @@ class Proxy final : private net::IoHandler {
   std::atomic<std::int64_t> clients_{0};
   std::atomic<bool> draining_{false};
   AccessControl access_;
+  std::atomic<Ending> ending_{Ending::kDrain};
+  std::mutex reload_mutex_;  // one configuration at a time
   std::string name_;
   int listen_fd_ = -1;
   std::unique_ptr<UnixDoor> unix_door_;
@@ -102,6 +130,7 @@ class Proxy final : private net::IoHandler {
   std::uint64_t turned_away_ = 0;  // since it was last logged
   SteadyTime turned_away_logged_;
   SteadyTime started_;
+  Takeover takeover_{*this};
 };
 
 }  // namespace howdah::proxy

@@ -145,6 +145,7 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   std::string default_search_path;            // as the login role has it
   std::uint64_t stamped_epoch = 0;
   bool reset_needed = false;                  // released, but with another client's state still on it
+  bool close_needed = false;                  // closed when released: RECONNECT or PAUSE came
   bool awaits_cancel = false;                 // released, but a cancel is still on its way
   std::uint32_t cancels_in_flight = 0;        // not to be reused before these are done
   bool cancel_again = false;                  // asked for while one was on its way

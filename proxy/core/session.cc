@@ -103,6 +103,7 @@ void Session::on_io(std::uint32_t events) {
 
 bool Session::read_client() {
   if (!client_readable_ || closing_) return false;
+  finishing_ = false;
   // A message larger than the buffer is made room for at once, within the bound that its header was checked against.
   std::size_t wanted = net::kBufferSize / 4;
   if (in_.size() >= pgwire::kHeaderSize) {
@@ -159,10 +160,7 @@ Task<> Session::serve() {
       break;
     }
     if (status == pgwire::FrameStatus::kNeedMore || in.size() < header.total) {
-      if (ends_here()) {
-        fatal(make_error(ErrorCode::kShuttingDown, "terminating connection due to administrator command"));
-        break;
-      }
+      if (draining_ && leaves_here()) co_return;
       if (!read_client()) break;
       continue;
     }
@@ -241,17 +239,25 @@ Task<> Session::handle(char type, Bytes body, Bytes whole) {
   }
 }
 
-bool Session::ends_here() {
-  return draining_ && !tx_.active() && links_.empty() && (!ext_ || !ext_->active) && in_.empty();
+bool Session::leaves_here() {
+  if (tx_.active() || !links_.empty() || (ext_ && ext_->active)) return false;
+  if (handing_over_) return freeze();
+  if (!in_.empty()) return false;
+  fatal(make_error(ErrorCode::kShuttingDown, "terminating connection due to administrator command"));
+  in_.release();
+  return true;
 }
 
 void Session::drain() {
+  if (frozen_) return;  // the other process may have it already
   draining_ = true;
+  handing_over_ = false;
   wake();
 }
 
 void Session::kill(const Error& reason) {
-  if (closing_) return;
+  if (closing_ || frozen_) return;
+  if (committing_) return drain();  // nothing may end it: it ends after the commit
   // A replication client may be in the middle of a message.
   if (logged_in_ && range_.empty() && !replication_) fatal(reason);
   close();
@@ -431,7 +437,7 @@ void Session::on_pool(ServerConn* granted, const Error* reason) {
 
 void Session::on_cancel() {
   if (committing_) return;  // from the first PREPARE on, nothing is passed on
-  if (waiting_in != nullptr) {
+  if (waiting_in != nullptr || is_admin_) {
     cancel_ = true;
     return wake();
   }
@@ -450,6 +456,7 @@ Session::Info Session::info() const {
   info.request = request_at_;
   info.state = waiting_in != nullptr ? "waiting" : task_.active() ? "active" : tx_.active() ? "idle in transaction" : "idle";
   if (const auto* name = settings_->find("application_name")) info.application_name = name->value;
+  if (ext_) info.prepared = ext_->named.size();
   for (const ServerConn* conn : links_) {
     info.links.push_back(conn);
     if (conn->link.stay) info.pin_reason = "session state";

@@ -38,6 +38,7 @@ namespace howdah::proxy {
 class AdminProtocol;
 class Worker;
 struct LoginProof;
+struct SessionState;
 
 inline constexpr std::uint16_t kNoServer = 0xffff;  // instead of a ServerId's value
 
@@ -91,6 +92,20 @@ class Session final : public net::IoHandler,
   void drain();
   void kill(const Error& reason);
 
+  // PAUSE came: what has arrived of a pipeline that is being answered is answered to its end.
+  void note_pause() { finishing_ = !links_.empty(); }
+  bool passes_pause() const override { return tx_.active() || !links_.empty() || finishing_; }
+
+  // session_migrate.cc: to another process, which serves the client from there on (see takeover.h).
+  void hand_over();        // when next between transactions; sessions that cannot move stay as they are
+  void handed_over();      // the other process has it: ends without a word to the client
+  void keep();             // the other process is gone, or did not want it: goes on here
+  bool frozen() const { return frozen_; }
+  // A new session in a given state; it reads its client from begin_restored() on. False: the configuration does not
+  // know its user or database.
+  bool restore(SessionState state);
+  void begin_restored();
+
   void on_io(std::uint32_t events) override;
   void run() override;
   void on_timer() override;
@@ -116,6 +131,7 @@ class Session final : public net::IoHandler,
     std::int32_t pid = 0;
     SteadyTime connected, request;
     std::vector<const ServerConn*> links;
+    std::size_t prepared = 0;
   };
   Info info() const;
   std::int32_t pid() const { return pid_; }
@@ -162,7 +178,8 @@ class Session final : public net::IoHandler,
   void send_ready();
   void fatal(const Error& error);
   pgwire::TxStatus client_status() const;
-  bool ends_here();            // draining, and at a transaction boundary
+  bool leaves_here();          // draining or handed over, and at a transaction boundary: the session is done
+  bool freeze();               // false: what the client has here cannot be carried to another process
 
   // --- session_login.cc
   struct Startup {
@@ -383,7 +400,10 @@ class Session final : public net::IoHandler,
   bool avoid_replicas_ = false;     // one has just failed this statement
   bool client_hung_up_ = false;     // sends no more: what is left to read ends with the end of the stream
   bool closing_ = false;
-  bool draining_ = false;
+  bool draining_ = false;           // drained or handed over at the next transaction boundary
+  bool handing_over_ = false;
+  bool frozen_ = false;             // on its way to another process: neither reads nor writes
+  bool finishing_ = false;          // PAUSE waits for the messages that have been read
   bool cancel_ = false;             // arrived while waiting for a connection
   bool is_admin_ = false;
   bool counted_ = false;

@@ -31,6 +31,11 @@ Task<std::string> Session::run_admin(std::string commands) {
     bool there = false;
     std::string messages;
   };
+  // Also when this coroutine is destroyed where it waits.
+  struct Abandon {
+    std::shared_ptr<std::atomic<bool>> flag = std::make_shared<std::atomic<bool>>(false);
+    ~Abandon() { flag->store(true); }
+  } abandon;
   AdminHook* console = worker_.proxy().admin();
   if (console == nullptr) {
     std::string messages;
@@ -41,14 +46,21 @@ Task<std::string> Session::run_admin(std::string commands) {
   flush_client();
   auto answer = std::make_shared<Answer>();
   const std::int32_t pid = pid_;
-  console->submit(std::move(commands), user_name_, [answer, pid, &worker = worker_](std::string messages) {
+  cancel_ = false;
+  AdminRequest request{std::move(commands), user_name_, abandon.flag, {}};
+  request.done = [answer, pid, &worker = worker_](std::string messages) {
     worker.reactor().post([answer, pid, &worker, messages = std::move(messages)]() mutable {
       answer->there = true;
       answer->messages = std::move(messages);
       if (Session* session = worker.find_session(pid)) session->wake();
     });
-  });
-  while (!answer->there && !closing_) co_await suspend();
+  };
+  console->submit(std::move(request));
+  while (!answer->there && !closing_) {
+    if (client_hung_up_) close();  // nobody is left to hear how it ended
+    if (cancel_) abandon.flag->store(true);
+    if (!closing_) co_await suspend();
+  }
   co_return std::move(answer->messages);
 }
 

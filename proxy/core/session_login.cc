@@ -268,14 +268,19 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
   if (!startup.replication.empty()) co_return co_await welcome_replication(startup, proof);
   const config::User& user = proof.identity->user;
   is_admin_ = startup.database == "howdah" || startup.database == "pgbouncer";
-  if (is_admin_ && !user.admin) {
+  if (is_admin_ && !user.admin && !user.stats) {
     fatal(make_error(ErrorCode::kAuthRejected, "user \"" + startup.user + "\" may not use the admin console",
-                     "set admin: true for the user in the configuration"));
+                     "set admin: true, or stats: true, for the user in the configuration"));
     co_return false;
   }
   const auto database = config->databases.find(startup.database);
   if (!is_admin_ && database == config->databases.end()) {
     fatal(make_error(ErrorCode::kUnknownDatabase, "database \"" + startup.database + "\" does not exist"));
+    co_return false;
+  }
+  if (!is_admin_ && worker_.database(startup.database)->disabled) {
+    fatal(make_error(ErrorCode::kAuthRejected, "database \"" + startup.database + "\" is disabled",
+                     "ENABLE on the admin console lets clients in again"));
     co_return false;
   }
   if (worker_.draining()) {

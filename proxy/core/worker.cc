@@ -10,6 +10,7 @@
 #include "proxy/core/cancel.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
+#include "proxy/core/session_state.h"
 
 namespace howdah::proxy {
 
@@ -88,15 +89,40 @@ void Worker::adopt_client(int fd, std::string peer) {
   WorkerCounters::add(counters.clients_accepted);
   auto* session = new Session(*this, fd, std::move(peer));
   all_sessions_.insert(session);
+  if (handover_ != 0) session->hand_over();
   session->start();
+}
+
+bool Worker::adopt_session(int fd, const SessionState& state) {
+  WorkerCounters::add(counters.clients_accepted);
+  auto session = std::make_unique<Session>(*this, fd, state.peer);
+  if (draining_ || !session->restore(state)) {
+    WorkerCounters::add(counters.clients_closed);
+    return false;
+  }
+  all_sessions_.insert(session.release());
+  return true;
+}
+
+void Worker::begin_handover(std::uint32_t handover) {
+  handover_ = handover;
+  const auto sessions = all_sessions_;
+  for (Session* session : sessions) session->hand_over();
+}
+
+void Worker::end_handover() {
+  handover_ = 0;
+  const auto sessions = all_sessions_;
+  for (Session* session : sessions) session->keep();
 }
 
 void Worker::on_timer() {
   const SteadyTime now = reactor_.now();
+  drop_removed();
   for (auto& [key, pools] : pools_) {
     for (auto& pool : pools->by_server) {
-      pool->sweep(now, draining_);
-      if (!draining_) pool->fill();
+      pool->sweep(now, draining_ || handover_ != 0);
+      if (!draining_ && handover_ == 0) pool->fill();
     }
   }
   if (cancels_.empty() && dead_conns_.empty()) dead_pools_.clear();
@@ -151,14 +177,18 @@ void Worker::bury(Session& session) {
 
 std::int32_t Worker::add_session(Session& session) {
   // The worker's number is in the key's upper bits, so that any worker can find the client of a cancel request.
+  // The three bits below differ between a process and the one that takes over from it: sessions keep their ids there.
+  const std::uint32_t generation = proxy_.takeover().generation() << 21;
   std::int32_t pid;
   do {
-    next_pid_ = (next_pid_ + 1) & 0xffffff;
-    pid = static_cast<std::int32_t>((index_ << 24) | next_pid_);
+    next_pid_ = (next_pid_ + 1) & 0x1fffff;
+    pid = static_cast<std::int32_t>((index_ << 24) | generation | next_pid_);
   } while (next_pid_ == 0 || by_pid_.contains(pid));
   by_pid_.emplace(pid, &session);
   return pid;
 }
+
+bool Worker::add_session(Session& session, std::int32_t pid) { return by_pid_.emplace(pid, &session).second; }
 
 void Worker::remove_session(Session& session) {
   WorkerCounters::add(counters.clients_closed);
@@ -168,15 +198,16 @@ void Worker::remove_session(Session& session) {
   if (session.pid() != 0) by_pid_.erase(session.pid());
 }
 
-void Worker::route_cancel(std::int32_t pid, const std::string& key) {
-  const auto worker = static_cast<std::size_t>(static_cast<std::uint32_t>(pid) >> 24);
-  if (worker >= count()) return;
-  post_to(worker, [&target = proxy_.worker(worker), pid, key] { target.cancel(pid, key); });
+void Worker::route_cancel(std::int32_t pid, const std::string& key, Takeover::Origin from) {
+  // A process with more workers may have handed the session over.
+  const auto worker = static_cast<std::size_t>(static_cast<std::uint32_t>(pid) >> 24) % count();
+  post_to(worker, [&target = proxy_.worker(worker), pid, key, from] { target.cancel(pid, key, from); });
 }
 
-void Worker::cancel(std::int32_t pid, const std::string& key) {
+void Worker::cancel(std::int32_t pid, const std::string& key, Takeover::Origin from) {
   Session* session = find_session(pid);
-  if (session == nullptr || key.size() != session->cancel_key().size() ||
+  if (session == nullptr) return proxy_.takeover().forward_cancel(pid, key, from);
+  if (key.size() != session->cancel_key().size() ||
       CRYPTO_memcmp(key.data(), session->cancel_key().data(), key.size()) != 0) {
     return;
   }
@@ -311,6 +342,7 @@ std::unique_ptr<UserPools> Worker::make_pools(const config::Database& database, 
     pools->by_server.push_back(std::make_unique<Pool>(*this, std::move(target), std::move(budget)));
     pools->by_server.back()->prepared_limit = config_->pool.prepared_statements;
     pools->by_server.back()->view = pools->database;
+    if (pools->database->paused) pools->by_server.back()->pause();
     return id;
   };
   for (std::size_t shard = 0; shard < database.shards.size(); ++shard) {
@@ -321,11 +353,46 @@ std::unique_ptr<UserPools> Worker::make_pools(const config::Database& database, 
   return pools;
 }
 
-void Worker::apply_config(config::ConfigPtr config) {
-  config_ = std::move(config);
+void Worker::apply_databases() {
   for (auto& [name, view] : databases_) {
-    if (const auto found = config_->databases.find(name); found != config_->databases.end()) view->set_config(found->second);
+    if (const auto found = config_->databases.find(name); found != config_->databases.end()) {
+      view->set_config(found->second);
+    } else if (!view->removed) {
+      view->removed = true;
+      for (const auto& [pid, session] : by_pid_) {
+        if (session->pools() != nullptr && session->pools()->database == view.get()) session->drain();
+      }
+    }
   }
+  for (const auto& [name, database] : config_->databases) {
+    auto& view = databases_[name];
+    if (!view) view = std::make_unique<DatabaseView>(database, proxy_.control().database(name));
+  }
+}
+
+// Databases that left the configuration, once their last client is gone.
+void Worker::drop_removed() {
+  for (auto at = databases_.begin(); at != databases_.end();) {
+    const DatabaseView* view = at->second.get();
+    const auto uses = [view](const auto& entry) {
+      return entry.second->pools() != nullptr && entry.second->pools()->database == view;
+    };
+    // A cancel on its way refers to its pool.
+    if (!view->removed || !cancels_.empty() || std::any_of(by_pid_.begin(), by_pid_.end(), uses)) {
+      ++at;
+      continue;
+    }
+    std::erase_if(pools_, [view](const auto& entry) { return entry.second->database == view; });
+    at = databases_.erase(at);
+  }
+}
+
+void Worker::apply_config(config::ConfigPtr config) {
+  const config::ConfigPtr before = std::exchange(config_, std::move(config));
+  for (auto& [name, view] : databases_) {
+    if (!view->removed && !config_->databases.contains(name)) view->keep_config(before);
+  }
+  apply_databases();
   const AccessPtr access = proxy_.access().current();
   for (auto& [key, pools] : pools_) {
     const std::string user_name = key.substr(key.find('\0') + 1);
@@ -352,6 +419,9 @@ void Worker::apply_config(config::ConfigPtr config) {
 
 void Worker::begin_drain() {
   draining_ = true;
+  for (auto& [key, pools] : pools_) {
+    for (auto& pool : pools->by_server) pool->resume();  // whoever waits at a pause gets its answer first
+  }
   const auto sessions = all_sessions_;
   for (Session* session : sessions) session->drain();
 }

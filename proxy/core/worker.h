@@ -18,6 +18,7 @@
 #include "proxy/core/database.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/prepared.h"
+#include "proxy/core/takeover.h"
 #include "sharding/router.h"
 #include "sharding/sql/lexer.h"
 #include "sharding/sql/plan_cache.h"
@@ -27,6 +28,7 @@ namespace howdah::proxy {
 class CancelRequest;
 class Proxy;
 class Session;
+struct SessionState;
 
 // Written by the worker's thread, read by others for SHOW and /metrics.
 struct WorkerCounters {
@@ -65,17 +67,26 @@ class Worker final : private net::TimerHandler, private net::Runnable {
 
   // On this worker's thread.
   void adopt_client(int fd, std::string peer);
-  void cancel(std::int32_t pid, const std::string& key);
+  void cancel(std::int32_t pid, const std::string& key, Takeover::Origin from);
   // Asks the server of `conn` to cancel; the connection is not reused before that is over.
   void send_cancel(ServerConn& conn);
   void end_cancel(CancelRequest& request);
   void apply_config(config::ConfigPtr config);
   void begin_drain();
   bool draining() const { return draining_; }
+  // Of a client of another process: a session that does not read before begin_restored(). Takes `fd`. False: refused.
+  bool adopt_session(int fd, const SessionState& state);
+  // Another process serves from here on: sessions go there as they come to the end of their transactions.
+  void begin_handover(std::uint32_t handover);
+  void end_handover();
+  std::uint32_t handover() const { return handover_; }
+  // False: that process id is taken.
+  bool add_session(Session& session, std::int32_t pid);
 
   UserPools* pools_for(const config::Database& database, const config::User& user);
   DatabaseView* database(std::string_view name);
   const std::map<std::string, std::unique_ptr<UserPools>>& all_pools() const { return pools_; }
+  const std::map<std::string, std::unique_ptr<DatabaseView>, std::less<>>& databases() const { return databases_; }
   const std::unordered_map<std::int32_t, Session*>& sessions() const { return by_pid_; }
 
   Session* find_session(std::int32_t pid) const {
@@ -100,7 +111,8 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   // To another worker's pool of the same budget, once the current handler has returned.
   void hand_over(std::size_t worker, std::shared_ptr<ServerConn> conn, std::shared_ptr<Budget> budget);
   // To the worker whose client has this key.
-  void route_cancel(std::int32_t pid, const std::string& key);
+  // Thread-safe. To whoever has that session: a worker, or another process.
+  void route_cancel(std::int32_t pid, const std::string& key, Takeover::Origin from = Takeover::Origin::kClient);
   // One object per distinct content: sessions with the same login settings compare by pointer.
   SettingsPtr intern_settings(const SettingsPtr& settings);
   std::uint64_t next_server_id() { return ++server_ids_ * kMaxWorkers + index_; }
@@ -118,6 +130,8 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   void on_timer() override;
   void run() override;
   std::unique_ptr<UserPools> make_pools(const config::Database& database, const config::User& user);
+  void apply_databases();
+  void drop_removed();
 
   Proxy& proxy_;
   const std::size_t index_;
@@ -126,6 +140,7 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   net::Timer housekeeping_;
   std::thread thread_;
   bool draining_ = false;
+  std::uint32_t handover_ = 0;  // 0: none is under way
   std::map<std::string, std::unique_ptr<DatabaseView>, std::less<>> databases_;
   std::map<std::string, std::unique_ptr<UserPools>> pools_;  // by "database\0user"
   std::unordered_set<Session*> all_sessions_;

@@ -1,0 +1,111 @@
+// A session between two transactions on its way to another process, and back into life there.
+#include <algorithm>
+
+#include "drivers/net/socket.h"
+#include "proxy/core/proxy.h"
+#include "proxy/core/session.h"
+#include "proxy/core/session_state.h"
+#include "proxy/core/takeover.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+namespace {
+
+SettingsPtr settings_from(const std::vector<Settings::Entry>& entries) {
+  SettingsPtr settings = Settings::none();
+  for (const auto& entry : entries) settings = settings->with(entry.name, entry.statement, entry.value);
+  return settings;
+}
+
+}  // namespace
+
+void Session::hand_over() {
+  if (closing_ || buried_ || draining_) return;
+  if (is_admin_) {
+    // A console shows its own process only: whoever looks should look at the new one.
+    if (!task_.active()) fatal(make_error(ErrorCode::kShuttingDown, "another process has taken over", "connect again"));
+    return wake();
+  }
+  draining_ = handing_over_ = true;
+  wake();
+}
+
+// Nothing is owed, linked or open. What is left is the socket, and what the client has told and been told.
+bool Session::freeze() {
+  flush_client();
+  if (!logged_in_ || is_admin_ || replication_ || closing_ || stream_.is_tls() || !out_.empty() || !unfinished_.empty()) return false;
+  SessionState state;
+  state.user = user_name_;
+  state.database = pools_->database->config().name;
+  state.peer = peer_;
+  state.pid = pid_;
+  state.secret = cancel_key_;
+  state.connected_us_ago = std::chrono::duration_cast<microseconds>(worker_.reactor().now() - connected_).count();
+  state.default_search_path = pools_->default_search_path;
+  state.settings = settings_->entries();
+  state.base_settings = base_settings_->entries();
+  if (ext_) {
+    for (const auto& [name, statement] : ext_->named) state.prepared.push_back({name, statement->text, statement->types});
+    if (ext_->unnamed) state.unnamed = {"", ext_->unnamed->text, ext_->unnamed->types};
+  }
+  state.input = in_.view();
+  timer_.cancel();
+  // The other process gets the same open socket: this event loop must not hear of it any more.
+  worker_.reactor().remove(stream_.fd(), *this);
+  frozen_ = buried_ = true;
+  worker_.proxy().takeover().offer(worker_.handover(), worker_.index(), pid_, stream_.fd(), encode(state));
+  return true;
+}
+
+void Session::handed_over() {
+  if (!frozen_) return;
+  closing_ = true;
+  worker_.bury(*this);
+}
+
+void Session::keep() {
+  draining_ = handing_over_ = false;
+  if (!frozen_) return;
+  frozen_ = buried_ = false;
+  client_readable_ = true;
+  if (!worker_.reactor().add(stream_.fd(), *this)) close();
+  wake();
+}
+
+bool Session::restore(SessionState state) {
+  const auto& config = worker_.config();
+  const config::User* user = config->user(state.user);
+  const auto database = config->databases.find(state.database);
+  if (user == nullptr || database == config->databases.end() || state.secret.empty()) return false;
+  if (!worker_.add_session(*this, state.pid)) return false;
+  pid_ = state.pid;
+  cancel_key_ = std::move(state.secret);
+  user_name_ = std::move(state.user);
+  connected_ = request_at_ = worker_.reactor().now() - microseconds(state.connected_us_ago);
+  pools_ = worker_.pools_for(database->second, *user);
+  if (pools_->default_search_path.empty()) pools_->default_search_path = std::move(state.default_search_path);
+  if (std::any_of(pools_->replicas.begin(), pools_->replicas.end(), [](const auto& list) { return !list.empty(); })) {
+    // What the client wrote or read before is not known here: as if it had been this moment.
+    views_.resize(pools_->primaries.size());
+    const std::int64_t now = control::to_steady_ns(std::chrono::steady_clock::now());
+    for (auto& view : views_) view.mark = now;
+  }
+  base_settings_ = worker_.intern_settings(settings_from(state.base_settings));
+  const SettingsPtr settings = settings_from(state.settings);
+  settings_ = settings->same(*base_settings_) ? base_settings_ : settings;
+  for (auto& prepared : state.prepared) {
+    ext().named.emplace(std::move(prepared.name), worker_.statements.intern(prepared.text, std::move(prepared.types)));
+  }
+  if (state.unnamed) ext().unnamed = StatementRegistry::make_unnamed(state.unnamed->text, std::move(state.unnamed->types));
+  in_.append(state.input);
+  logged_in_ = counted_ = true;
+  worker_.proxy().clients().fetch_add(1);
+  WorkerCounters::add(worker_.counters.clients, std::int64_t{1});
+  frozen_ = buried_ = true;  // until begin_restored()
+  return true;
+}
+
+void Session::begin_restored() { keep(); }
+
+}  // namespace howdah::proxy
