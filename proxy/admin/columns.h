@@ -32,7 +32,7 @@ inline constexpr Column kSocketColumns[] = {
 inline constexpr Column kMemColumns[] = {{"name"}, {"size", kInt4}, {"used", kInt4}, {"free", kInt4}, {"memtotal", kInt4}};
 inline constexpr Column kStateColumns[] = {{"key"}, {"value"}};
 inline constexpr Column kDnsHostColumns[] = {{"hostname"}, {"ttl", kInt8}, {"addrs"}};
-inline constexpr Column kDnsZoneColumns[] = {{"zonename"}, {"serial"}, {"count", kInt4}};
+inline constexpr Column kDnsZoneColumns[] = {{"zonename"}, {"serial", kInt8}, {"count", kInt4}};
 inline constexpr Column kPeerColumns[] = {{"peer_id", kInt4}, {"host"}, {"port", kInt4}, {"pool_size", kInt4}};
 inline constexpr Column kPeerPoolColumns[] = {{"peer_id", kInt4}, {"cl_active_cancel_req", kInt4},
     {"cl_waiting_cancel_req", kInt4}, {"sv_active_cancel", kInt4}, {"sv_login", kInt4}};

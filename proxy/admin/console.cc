@@ -220,6 +220,7 @@ Result<void> Console::resume(const std::string& database) {
     return make_error(ErrorCode::kInvalidValue, database.empty() ? "pooler is not paused/suspended"
                                                                   : "database " + database + " is not paused");
   }
+  proxy_.takeover().forward_resume(database);
   return proxy::resume(proxy_, database);
 }
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <set>
 #include <thread>
 
 #include "drivers/net/socket.h"
@@ -102,10 +103,14 @@ Result<void> Proxy::start() {
 Result<void> Proxy::listen_unix() {
   const config::UnixSocket& socket = config_->listen.unix_socket;
   if (socket.directory.empty()) return {};
-  auto listener = net::UnixListener::open({.directory = socket.directory, .port = config_->listen.port, .mode = socket.mode,
+  const std::string name = "unix " + socket.directory;
+  const int inherited = takeover_.inherited(name);
+  auto listener = inherited >= 0 ? net::UnixListener::adopt(inherited, socket.directory, config_->listen.port)
+                                 : net::UnixListener::open({.directory = socket.directory, .port = config_->listen.port, .mode = socket.mode,
                                            .group = socket.group, .backlog = config_->listen.backlog});
   if (!listener) return listener.error();
   unix_door_ = std::make_unique<UnixDoor>(*this, std::move(*listener));
+  takeover_.offer_listener(name, unix_door_->listener->fd());
   return {};
 }
 
@@ -250,11 +255,17 @@ std::vector<std::size_t> Proxy::on_each_worker(std::function<void(Worker&)> call
 }
 
 void Proxy::stop_accepting() {
-  workers_[0]->reactor().post([this] { workers_[0]->reactor().remove(listen_fd_, *this); });
+  workers_[0]->reactor().post([this] {
+    workers_[0]->reactor().remove(listen_fd_, *this);
+    if (unix_door_) workers_[0]->reactor().remove(unix_door_->listener->fd(), *unix_door_);
+  });
 }
 
 void Proxy::start_accepting() {
-  workers_[0]->reactor().post([this] { workers_[0]->reactor().add_level_triggered(listen_fd_, *this, EPOLLIN); });
+  workers_[0]->reactor().post([this] {
+    workers_[0]->reactor().add_level_triggered(listen_fd_, *this, EPOLLIN);
+    if (unix_door_) workers_[0]->reactor().add_level_triggered(unix_door_->listener->fd(), *unix_door_, EPOLLIN);
+  });
 }
 
 std::uint64_t Proxy::sessions() const {
@@ -316,6 +327,18 @@ std::vector<std::string> Proxy::reload() {
     if (!restart.empty()) return said;
   }
   const auto added = only_in(*loaded.config, *running);
+  std::set<std::string> draining;
+  std::mutex draining_mutex;
+  on_each_worker([&](Worker& worker) {
+    std::lock_guard lock(draining_mutex);
+    for (const auto& name : added) {
+      if (worker.databases().contains(name)) draining.insert(name);
+    }
+  });
+  for (const auto& name : draining) {
+    said.push_back("databases." + name + " was taken out a moment ago and still has clients: repeat it when they have gone");
+  }
+  if (!said.empty()) return said;
   for (std::size_t i = 0; i < added.size(); ++i) {
     auto begun = control_->add(loaded.config, added[i]);
     if (begun) continue;

@@ -160,7 +160,10 @@ Task<> Session::serve() {
       break;
     }
     if (status == pgwire::FrameStatus::kNeedMore || in.size() < header.total) {
-      if (draining_ && leaves_here()) co_return;
+      if (draining_ && leaves_here()) {
+        if (frozen_) co_return;
+        break;
+      }
       if (!read_client()) break;
       continue;
     }
@@ -244,7 +247,6 @@ bool Session::leaves_here() {
   if (handing_over_) return freeze();
   if (!in_.empty()) return false;
   fatal(make_error(ErrorCode::kShuttingDown, "terminating connection due to administrator command"));
-  in_.release();
   return true;
 }
 

@@ -1,7 +1,8 @@
 // A session between two transactions on its way to another process, and back into life there.
 #include <algorithm>
+#include <cstring>
 
-#include "drivers/net/socket.h"
+#include "proxy/core/login_proof.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
 #include "proxy/core/session_state.h"
@@ -16,6 +17,28 @@ SettingsPtr settings_from(const std::vector<Settings::Entry>& entries) {
   SettingsPtr settings = Settings::none();
   for (const auto& entry : entries) settings = settings->with(entry.name, entry.statement, entry.value);
   return settings;
+}
+
+// Iterations, both keys, salt.
+std::string as_bytes(const std::optional<pgwire::ScramKeys>& keys) {
+  std::string out;
+  if (!keys) return out;
+  append_be(out, static_cast<std::uint32_t>(keys->iterations));
+  for (const auto* key : {&keys->client_key, &keys->server_key}) out.append(reinterpret_cast<const char*>(key->data()), key->size());
+  return out + keys->salt;
+}
+
+std::optional<pgwire::ScramKeys> keys_from(const std::string& bytes) {
+  pgwire::ScramKeys keys;
+  std::size_t at = sizeof(std::uint32_t);
+  if (bytes.size() <= at + 2 * keys.client_key.size()) return std::nullopt;
+  keys.iterations = static_cast<int>(load_be<std::uint32_t>(bytes.data()));
+  for (auto* key : {&keys.client_key, &keys.server_key}) {
+    std::memcpy(key->data(), bytes.data() + at, key->size());
+    at += key->size();
+  }
+  keys.salt = bytes.substr(at);
+  return keys;
 }
 
 }  // namespace
@@ -43,6 +66,7 @@ bool Session::freeze() {
   state.secret = cancel_key_;
   state.connected_us_ago = std::chrono::duration_cast<microseconds>(worker_.reactor().now() - connected_).count();
   state.default_search_path = pools_->default_search_path;
+  state.scram_keys = as_bytes(pools_->by_server.front()->scram_keys);
   state.settings = settings_->entries();
   state.base_settings = base_settings_->entries();
   if (ext_) {
@@ -75,15 +99,20 @@ void Session::keep() {
 
 bool Session::restore(SessionState state) {
   const auto& config = worker_.config();
-  const config::User* user = config->user(state.user);
+  LoginProof proof;
+  proof.access = worker_.proxy().access().current();
+  const auto user = proof.access->users.find(state.user);  // one that was looked up on a server is not known here
   const auto database = config->databases.find(state.database);
-  if (user == nullptr || database == config->databases.end() || state.secret.empty()) return false;
+  if (user == proof.access->users.end() || database == config->databases.end() || state.secret.empty()) return false;
+  proof.identity = user->second;
+  proof.keys = keys_from(state.scram_keys);
   if (!worker_.add_session(*this, state.pid)) return false;
   pid_ = state.pid;
   cancel_key_ = std::move(state.secret);
   user_name_ = std::move(state.user);
   connected_ = request_at_ = worker_.reactor().now() - microseconds(state.connected_us_ago);
-  pools_ = worker_.pools_for(database->second, *user);
+  pools_ = worker_.pools_for(database->second, proof.identity->user);
+  if (!pools_->by_server.front()->scram_keys) arm_pools(*pools_, proof);
   if (pools_->default_search_path.empty()) pools_->default_search_path = std::move(state.default_search_path);
   if (std::any_of(pools_->replicas.begin(), pools_->replicas.end(), [](const auto& list) { return !list.empty(); })) {
     // What the client wrote or read before is not known here: as if it had been this moment.
@@ -101,6 +130,9 @@ bool Session::restore(SessionState state) {
   in_.append(state.input);
   logged_in_ = counted_ = true;
   worker_.proxy().clients().fetch_add(1);
+  // It is a client already: counted, but never one too many.
+  if (auto slot = worker_.proxy().client_counts().enter(user_name_, state.database, 0, 0)) slot_ = std::move(*slot);
+  apply_limits();
   WorkerCounters::add(worker_.counters.clients, std::int64_t{1});
   frozen_ = buried_ = true;  // until begin_restored()
   return true;

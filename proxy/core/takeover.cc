@@ -31,7 +31,7 @@ constexpr int kLookMs = 50;
 constexpr int kQuietLooks = 3;  // a client that was accepted may not have reached its worker at the first
 
 constexpr char kHello = 'H', kListeners = 'L', kReady = 'R', kSession = 'S', kAdopted = 'A', kRefused = 'N', kCancel = 'C',
-               kBye = 'B';
+               kResume = 'U', kBye = 'B';
 
 std::string number(std::uint32_t value) {
   std::string out;
@@ -140,7 +140,11 @@ Result<void> Takeover::start(const std::string& path) {
     if (auto listening = listen(); !listening) return listening;
   }
   if (path_.empty() && predecessor_ == nullptr) return {};
-  if (predecessor_ != nullptr) predecessor_->send(kReady, "");
+  if (predecessor_ != nullptr) {
+    for (const auto& name : paused_) (void)pause(proxy_, name);
+    for (const auto& name : disabled_) (void)set_disabled(proxy_, name, true);
+    predecessor_->send(kReady, "");
+  }
   thread_ = std::thread([this] {
     sigset_t all;
     sigfillset(&all);
@@ -300,6 +304,9 @@ void Takeover::on_successor(HandoverPacket& packet) {
       if (packet.body.size() < 4) return;
       return proxy_.worker(0).route_cancel(static_cast<std::int32_t>(number_at(packet.body, 0)), packet.body.substr(4),
                                            Origin::kSuccessor);
+    case kResume:
+      if (auto resumed = resume(proxy_, packet.body); !resumed) spdlog::error("takeover: {}", resumed.error().message);
+      return forward_resume(packet.body);
     case kBye:
       successor_ends_ = true;
       return;
@@ -365,6 +372,12 @@ void Takeover::forward_cancel(std::int32_t pid, const std::string& key, Origin f
     const std::string body = number(static_cast<std::uint32_t>(pid)) + key;
     if (from != Origin::kPredecessor && predecessor_ != nullptr) predecessor_->send(kCancel, body);
     if (from != Origin::kSuccessor && successor_ != nullptr && away_.load()) successor_->send(kCancel, body);
+  });
+}
+
+void Takeover::forward_resume(const std::string& database) {
+  post([this, database] {
+    if (predecessor_ != nullptr) predecessor_->send(kResume, database);
   });
 }
 

@@ -7,7 +7,7 @@
 //    |-- Ready ----------------------------->|  stops accepting
 //    |<-- Session + the client's descriptor -|  one per client, at its next transaction boundary
 //    |-- Adopted, or Refused --------------->|  closes its copy, or serves it on
-//    |<-> Cancel                             |  for sessions that are with the other process
+//    |<-> Cancel, Resume                     |  for sessions that are with the other process
 //                                               ends when nobody is left, or after restart.drain_timeout
 //
 // A session is served by exactly one process: the old one has stopped reading it before it offers it, the new one reads
@@ -44,9 +44,6 @@ class Takeover {
   Result<bool> ask(const std::string& path);
   // A descriptor that the old process had under this name ("tcp 127.0.0.1:6432"), the caller's from here on; -1: none.
   int inherited(const std::string& name);
-  // What the old process was told not to serve, or not to let in.
-  const std::vector<std::string>& inherited_paused() const { return paused_; }
-  const std::vector<std::string>& inherited_disabled() const { return disabled_; }
   // What a successor is given; `fd` stays the caller's, and open.
   void offer_listener(const std::string& name, int fd);
 
@@ -66,6 +63,8 @@ class Takeover {
   enum class Origin : std::uint8_t { kClient, kPredecessor, kSuccessor };
   // A cancel request for a session that is not here.
   void forward_cancel(std::int32_t pid, const std::string& key, Origin from);
+  // RESUME of a database (empty: all), for clients that wait in the old process.
+  void forward_resume(const std::string& database);
 
  private:
   void post(std::function<void()> call);
@@ -88,7 +87,7 @@ class Takeover {
   Proxy& proxy_;
   std::uint32_t generation_ = 0;
   std::map<std::string, int> inherited_;
-  std::vector<std::string> paused_, disabled_;
+  std::vector<std::string> paused_, disabled_;  // databases, in the old process
   std::string path_;
   std::atomic<bool> away_{false};
   std::atomic<bool> stopping_{false};
