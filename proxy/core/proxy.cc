@@ -264,7 +264,17 @@ void Proxy::stop_accepting() {
 void Proxy::start_accepting() {
   workers_[0]->reactor().post([this] {
     workers_[0]->reactor().add_level_triggered(listen_fd_, *this, EPOLLIN);
-    if (unix_door_) workers_[0]->reactor().add_level_triggered(unix_door_->listener->fd(), *unix_door_, EPOLLIN);
+    if (!unix_door_) return;
+    // The lock file names the process that had the socket meanwhile.
+    const std::string directory = config()->listen.unix_socket.directory;
+    const int copy = fcntl(unix_door_->listener->fd(), F_DUPFD_CLOEXEC, 0);
+    auto again = net::UnixListener::adopt(copy, directory, port_);
+    if (again) {
+      unix_door_->listener->leave_files();
+      unix_door_->listener = std::move(*again);
+      takeover_.offer_listener("unix " + directory, unix_door_->listener->fd());
+    }
+    workers_[0]->reactor().add_level_triggered(unix_door_->listener->fd(), *unix_door_, EPOLLIN);
   });
 }
 

@@ -138,6 +138,9 @@ bool Session::restore(SessionState state) {
   return true;
 }
 
-void Session::begin_restored() { keep(); }
+void Session::begin_restored() {
+  keep();
+  if (worker_.handover() != 0) hand_over();  // a third process has come meanwhile
+}
 
 }  // namespace howdah::proxy

@@ -69,23 +69,6 @@ TEST_F(Reload, ADatabaseThatComesIsServedAtOnceAndOneThatGoesDrains) {
   EXPECT_EQ(howdah_->connect("app", "second").scalar("SELECT count(*) FROM drained"), "1");
 }
 
-TEST_F(Reload, ADatabaseWhoseServerContradictsTheFileIsRefusedAndNothingChanges) {
-  std::string yaml = with_second();
-  const auto at = yaml.rfind("howdah, password: howdah");
-  yaml.replace(at, 24, "howdah, password: wrong!");
-  howdah_->rewrite_config(yaml + "limits: { clients: 33 }\n");
-  PgConn console = howdah_->connect("admin", "howdah");
-  const auto refused = console.query("RELOAD");
-  if (!refused.ok()) {
-    EXPECT_NE(refused.detail.find("databases.second"), std::string::npos) << refused.detail;
-    EXPECT_EQ(console.must("SHOW DATABASES").rows.size(), 1u);
-  } else {
-    // A server that is merely out of reach is no contradiction: it is watched until it answers.
-    EXPECT_EQ(console.must("SHOW DATABASES").rows.size(), 2u);
-  }
-  EXPECT_EQ(howdah_->connect().scalar("SELECT 1"), "1");
-}
-
 // Signals are blocked before anything else: an early one is obeyed as soon as somebody listens.
 TEST(Signals, AnEarlySigtermEndsTheProcessInOrder) {
   PgCluster cluster;
