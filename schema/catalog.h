@@ -57,6 +57,19 @@ struct Function {
   bool is_builtin = false;                         // every overload lives in pg_catalog and has an initdb oid (< 16384)
   bool is_aggregate = false;
   bool returns_set = false;
+  bool names_settings_at_run_time = false;         // its text calls set_config with a name that is no literal
+};
+
+// What the texts of users' functions say they may leave on a session, whoever calls them. A word is enough: what is really
+// there is asked of the server.
+struct CodeState {
+  bool settings = false;    // set_config, SET, RESET
+  bool locks = false;       // advisory locks of the session
+  bool temporary = false;   // temporary tables
+  bool cursors = false;     // WITH HOLD
+  bool in_triggers = false; // one of these is a trigger's function
+  std::vector<std::string> names;  // of parameters that they set, lower case
+  bool any() const { return settings || locks || temporary || cursors; }
 };
 
 // Immutable after build(); shared between threads through shared_ptr<const Catalog>.
@@ -71,6 +84,8 @@ class Catalog {
   // All text without a COLLATE of its own is ordered by its bytes.
   void set_bytewise_collation(bool bytewise) { bytewise_collation_ = bytewise; }
   bool bytewise_collation() const { return bytewise_collation_; }
+  void set_code_state(CodeState state) { code_state_ = std::move(state); }
+  const CodeState& code_state() const { return code_state_; }
 
   // `schema` empty: the first match along search_path ("$user" already resolved by the caller); pg_catalog is
   // searched first unless it is listed, pg_temp is never searched.
@@ -93,6 +108,7 @@ class Catalog {
   std::unordered_map<std::string, std::shared_ptr<const Relation>> relations_;  // "schema\0name"
   std::unordered_map<Oid, std::shared_ptr<const Relation>> by_oid_;
   std::unordered_set<std::string> schemas_;
+  CodeState code_state_;
   std::unordered_map<std::string, Function> functions_;                         // "schema\0name"
 };
 

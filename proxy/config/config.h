@@ -82,6 +82,9 @@ struct User {
   Overrides limits;
 };
 
+// What becomes of state that cannot follow a client to another server connection: temporary tables, locks, ...
+enum class SessionState : std::uint8_t { kPin, kRefuse };
+
 struct Pool {
   PoolMode mode = PoolMode::kTransaction;
   std::uint32_t size = 20;              // server connections per (database, user, server), over all workers
@@ -93,6 +96,7 @@ struct Pool {
   milliseconds connect_timeout{5'000};  // TCP connect and login to a server
   seconds idle_timeout{600};            // an idle server connection is closed after this; 0: never
   seconds lifetime{3'600};              // a server connection is not reused after this; 0: no limit
+  SessionState session_state = SessionState::kPin;
   std::uint32_t prepared_statements = 500;  // per server connection; 0: named statements are refused in transaction mode
 };
 

@@ -214,6 +214,12 @@ const Section<Pool>& pool_section() {
       duration_field(
           "lifetime", &Pool::lifetime, milliseconds(0), days(7), kReload,
           "A server connection older than this is replaced when it becomes idle; 0 sets no limit."),
+      choice_field(
+          "session_state", &Pool::session_state,
+          Choices<SessionState>{{"pin", SessionState::kPin}, {"refuse", SessionState::kRefuse}},
+          kReload,
+          "Temporary tables, cursors WITH HOLD, advisory locks of the session, LOAD: `pin` keeps the server connection with "
+          "the client until they are gone, `refuse` answers 0A000."),
       integer_field(
           "prepared_statements", &Pool::prepared_statements, 0, 100'000, kReload,
           "Prepared statements kept per server connection; 0 refuses named statements in transaction mode.")};

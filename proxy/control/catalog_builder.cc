@@ -1,5 +1,7 @@
 #include "proxy/control/catalog_queries.h"
 
+#include <algorithm>
+
 namespace howdah::control {
 
 namespace {
@@ -37,6 +39,9 @@ void CatalogBuilder::take(CatalogQuery query, const pq::PgResult& rows) {
       break;
     case kFunctionsQuery:
       take_functions(rows);
+      break;
+    case kCodeStateQuery:
+      take_code_state(rows);
       break;
     case kCatalogQueries:
       break;
@@ -120,7 +125,23 @@ void CatalogBuilder::take_functions(const pq::PgResult& rows) {
     function.is_builtin = rows.flag(i, 3);
     function.is_aggregate = rows.flag(i, 4);
     function.returns_set = rows.flag(i, 5);
+    function.names_settings_at_run_time = rows.flag(i, 6);
     functions_.push_back(std::move(function));
+  }
+}
+
+void CatalogBuilder::take_code_state(const pq::PgResult& rows) {
+  if (rows.rows() == 0) return;
+  code_state_.settings = rows.flag(0, 0);
+  code_state_.locks = rows.flag(0, 1);
+  code_state_.temporary = rows.flag(0, 2);
+  code_state_.cursors = rows.flag(0, 3);
+  code_state_.in_triggers = rows.flag(0, 4);
+  const std::string names = rows.text(0, 5);
+  for (std::size_t at = 0; at < names.size();) {
+    const std::size_t end = std::min(names.find('\n', at), names.size());
+    code_state_.names.push_back(names.substr(at, end - at));
+    at = end + 1;
   }
 }
 
@@ -131,6 +152,7 @@ std::shared_ptr<const schema::Catalog> CatalogBuilder::build(std::uint64_t versi
   for (auto& function : functions_) catalog->add(std::move(function));
   catalog->set_version(version);
   catalog->set_bytewise_collation(bytewise_collation_);
+  catalog->set_code_state(std::move(code_state_));
   return catalog;
 }
 

@@ -80,10 +80,37 @@ ORDER BY i.indrelid, i.indexrelid, key.position
     R"sql(
 SELECT n.nspname, p.proname, max(p.provolatile::text COLLATE "C"),
        bool_and(p.pronamespace = 'pg_catalog'::regnamespace AND p.oid < 16384),
-       bool_or(p.prokind = 'a'), bool_or(p.proretset)
+       bool_or(p.prokind = 'a'), bool_or(p.proretset),
+       bool_or(p.oid >= 16384 AND p.prosrc ~* 'set_config\s*\(\s*[^''\s]')
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 GROUP BY 1, 2
+)sql",
+    // kCodeStateQuery: one row; functions in C are extensions' and keep to themselves
+    R"sql(
+WITH code AS MATERIALIZED (
+  SELECT p.oid, CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ELSE pg_get_functiondef(p.oid) END AS text
+  FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+  WHERE p.oid >= 16384 AND l.lanname NOT IN ('internal', 'c')
+), judged AS MATERIALIZED (
+  SELECT oid, text,
+         text ~* 'set_config|(^|;|''|"|\$\$|\m(begin|then|else|loop|execute))\s*(set|reset|discard)\s' AS settings,
+         text ~* 'advisory_(un)?lock' AS locks,
+         text ~* '\m(temp|temporary|pg_temp)\M' AS temporary,
+         text ~* '\mhold\M' AS cursors
+  FROM code
+)
+SELECT coalesce(bool_or(settings), false), coalesce(bool_or(locks), false), coalesce(bool_or(temporary), false),
+       coalesce(bool_or(cursors), false),
+       coalesce(bool_or((settings OR locks OR temporary OR cursors)
+                        AND oid IN (SELECT tgfoid FROM pg_trigger WHERE NOT tgisinternal)), false),
+       (SELECT coalesce(string_agg(DISTINCT lower(found.match[1]), E'\n'), '')
+        FROM judged j, LATERAL (
+          SELECT regexp_matches(j.text, 'set_config\s*\(\s*''+([^'']+)''', 'gi')
+          UNION ALL
+          SELECT regexp_matches(j.text, '\m(?:set|reset)\s+(?:session\s+)?([a-z_][a-z0-9_$]*(?:\.[a-z0-9_$]+)+)', 'gi')
+        ) AS found (match) WHERE j.settings)
+FROM judged
 )sql",
 };
 

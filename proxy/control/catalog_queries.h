@@ -31,6 +31,7 @@ enum CatalogQuery : std::size_t {
   kColumnsQuery,
   kUniqueKeysQuery,
   kFunctionsQuery,
+  kCodeStateQuery,
   kCatalogQueries
 };
 extern const std::array<const char*, kCatalogQueries> kCatalogSql;
@@ -55,6 +56,7 @@ class CatalogBuilder {
   void take_columns(const pq::PgResult& rows);
   void take_unique_keys(const pq::PgResult& rows);
   void take_functions(const pq::PgResult& rows);
+  void take_code_state(const pq::PgResult& rows);
   schema::Relation* relation(Oid oid);
 
   std::string fingerprint_;
@@ -64,6 +66,7 @@ class CatalogBuilder {
   std::vector<schema::Relation> relations_;
   std::unordered_map<Oid, std::size_t> by_oid_;
   std::vector<schema::Function> functions_;
+  schema::CodeState code_state_;
 };
 
 }  // namespace howdah::control

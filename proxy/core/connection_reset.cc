@@ -27,6 +27,7 @@ void ConnectionReset::on_ready(ServerConn& from, const ServerEntry& entry) {
   const bool ok = !from.link.error || !full;
   if (full) {
     from.settings = Settings::none();
+    from.listens = false;
     from.statements.clear();
   }
   from.pool().on_reset(from, ok);

@@ -98,7 +98,9 @@ void Pool::grant(ServerConn& conn) {
 }
 
 void Pool::release(ServerConn& conn) {
-  const bool unclean = conn.link.unclean || conn.link.stay;
+  const bool unclean = conn.link.unclean || conn.link.pins.any() || conn.listens;
+  // A library that was loaded stays: https://www.postgresql.org/docs/15/sql-load.html
+  const bool spoiled = conn.link.pins.has(sharding::sql::PinReason::kLoad);
   const bool clean = conn.clean();  // before unlink() forgets what was left unsynced
   conn.unlink();
   const auto now = worker_.reactor().now();
@@ -108,7 +110,7 @@ void Pool::release(ServerConn& conn) {
   const auto used = budget_->used.load(std::memory_order_relaxed);
   const auto limit = budget_->limit.load(std::memory_order_relaxed);
   const bool too_many = used > limit && (waiters_.empty() || used > limit + budget_->reserve.load(std::memory_order_relaxed));
-  if (!clean || old || too_many || conn.recycle || conn.close_needed || worker_.draining()) {
+  if (!clean || spoiled || old || too_many || conn.recycle || conn.close_needed || worker_.draining()) {
     if (!conn.lost()) conn.set_state(ServerConn::State::kIdle);
     return forget(conn);
   }

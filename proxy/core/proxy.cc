@@ -18,6 +18,7 @@
 #include "proxy/config/change.h"
 #include "proxy/config/restart.h"
 #include "proxy/core/errors.h"
+#include "proxy/control/control_params.h"
 
 namespace howdah::proxy {
 
@@ -208,6 +209,41 @@ std::shared_ptr<const Proxy::Welcome> Proxy::keep_welcome(const std::string& key
   return welcomes_[key] = std::make_shared<const Welcome>(std::move(welcome));
 }
 
+ListenerHub& Proxy::listener(const std::string& database) {
+  std::lock_guard lock(mutex_);
+  auto& hub = listeners_[database];
+  if (hub) return *hub;
+  const auto post = [this](std::size_t worker, std::function<void(Listeners&)> call) {
+    Worker& target = *workers_[worker];
+    target.reactor().post([&target, call = std::move(call)] { call(target.listeners); });
+  };
+  ListenerHub::Callbacks callbacks;
+  callbacks.params = [this, database]() -> pq::ConnectParams {
+    const auto running = config();
+    const auto found = running->databases.find(database);
+    if (found == running->databases.end()) return {};
+    auto params = control::control_params(found->second, found->second.shards[0].primary, {});
+    for (auto& [name, value] : params) {
+      if (name == "application_name") value = "howdah listener";
+    }
+    params.insert(params.end(), {{"keepalives_idle", "10"}, {"keepalives_interval", "5"}, {"keepalives_count", "3"}});
+    return params;
+  };
+  callbacks.answer = [post](std::size_t worker, std::uint64_t id, const Error* error) {
+    post(worker, [id, error = error == nullptr ? std::nullopt : std::optional<Error>(*error)](Listeners& listeners) {
+      listeners.answered(id, error ? &*error : nullptr);
+    });
+  };
+  callbacks.deliver = [post, database](std::size_t worker, const pq::Notification& notification) {
+    post(worker, [database, notification](Listeners& listeners) { listeners.deliver(database, notification); });
+  };
+  callbacks.gap = [post, database](std::size_t worker, const std::string& channel) {
+    post(worker, [database, channel](Listeners& listeners) { listeners.gap(database, channel); });
+  };
+  hub = std::make_unique<ListenerHub>(database, std::move(callbacks));
+  return *hub;
+}
+
 void Proxy::on_each_worker(const std::function<void(Worker&)>& call) {
   std::mutex mutex;
   std::condition_variable changed;
@@ -390,12 +426,14 @@ void Proxy::stop() {
   takeover_.stop();
   if (control_) control_->stop();
   access_.stop();
+  for (auto& [name, hub] : listeners_) hub->stop();
   for (auto& worker : workers_) worker->stop();
   for (auto& worker : workers_) worker->join();
   // Workers refer to each other: none goes before all have ended.
   for (auto& worker : workers_) worker->clear();
   workers_.clear();
   unix_door_.reset();
+  listeners_.clear();
   control_.reset();
   if (listen_fd_ >= 0) close(listen_fd_);
   if (reserve_fd_ >= 0) close(reserve_fd_);

@@ -15,6 +15,7 @@
 #include "proxy/core/access_control.h"
 #include "proxy/core/admin_hook.h"
 #include "proxy/core/client_counts.h"
+#include "proxy/core/listener_hub.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/takeover.h"
 #include "proxy/core/wait_graph.h"
@@ -71,6 +72,8 @@ class Proxy final : private net::IoHandler {
   };
   std::shared_ptr<const Welcome> welcome(const std::string& key) const;
   std::shared_ptr<const Welcome> keep_welcome(const std::string& key, Welcome welcome);
+  // The shared listener of a database; made when first asked for.
+  ListenerHub& listener(const std::string& database);
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
   std::atomic<std::int64_t>& clients() { return clients_; }
   AccessControl& access() { return access_; }
@@ -116,6 +119,7 @@ class Proxy final : private net::IoHandler {
   std::map<std::string, std::shared_ptr<Budget>> budgets_;  // guarded by mutex_
   ClientCounts client_counts_;
   WaitGraph wait_graph_;
+  std::map<std::string, std::unique_ptr<ListenerHub>> listeners_;  // guarded by mutex_
   std::atomic<std::int64_t> clients_{0};
   std::atomic<bool> draining_{false};
   AccessControl access_;

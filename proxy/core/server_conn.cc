@@ -1,5 +1,6 @@
 #include "proxy/core/server_conn.h"
 
+#include <strings.h>
 #include <sys/epoll.h>
 
 #include <cstring>
@@ -309,6 +310,7 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
     case Verdict::kAsync: {
       if (type == be::kParameterStatus) {
         pgwire::ParameterStatus status;
+        reported.reset();
         if (decode(body, status)) {
           auto& known = params[std::string(status.name)];
           // The server was promoted, or demoted: those that come next connect anew. For the client nothing changed.
@@ -319,11 +321,14 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
         }
       }
       if (type == be::kNotificationResponse) {
-        // For listeners, and a listener keeps its connection; also between two statements.
-        if (link.stay && !link.collect) give(ServerEntry{}, whole);
+        // Of a LISTEN on this very connection: in session mode it is the client's own, also between two statements.
+        if (listens && !link.collect) give(ServerEntry{}, whole);
       } else if (!pipeline.empty() && (pipeline.head().forward ||
                                        (type == be::kParameterStatus && pipeline.head().forward_status))) {
+        if (link.collect && type == be::kParameterStatus) link.withheld = true;
         give(pipeline.head(), whole);
+      } else if (type == be::kParameterStatus) {
+        link.withheld = true;
       }
       return;
     }

@@ -1,9 +1,6 @@
 // One connection to a PostgreSQL server: socket, pipeline of owed replies, and what is known of its session state.
 #pragma once
 
-#include <strings.h>
-
-#include <map>
 #include <memory>
 #include <string>
 
@@ -13,7 +10,9 @@
 #include "drivers/net/stream.h"
 #include "drivers/pgwire/error_fields.h"
 #include "drivers/pgwire/pipeline.h"
+#include "proxy/core/pins.h"
 #include "proxy/core/prepared.h"
+#include "proxy/core/reported.h"
 #include "proxy/core/settings.h"
 
 namespace howdah::proxy {
@@ -62,7 +61,11 @@ struct LinkState {
   bool executed = false;         // ... among them an Execute
   bool notified = false;         // this transaction used what cannot be prepared (NOTIFY, temporary tables, WITH HOLD)
   bool unclean = false;          // ran code that may have left session state: reset before another client gets it
-  bool stay = false;             // state that cannot be carried: kept after the transaction
+  bool any_code = false;         // ... code of which nothing is known beforehand: DO, texts that were not understood
+  Pins pins;                     // state that cannot be carried, and is there: kept after the transaction
+  Pins suspected;                // state that may be there: to be asked for when the transaction has ended
+  bool told = false;             // the client has heard what `reported` held when the session linked it
+  bool withheld = false;         // ... and has not heard of some ParameterStatus since
   bool timed_out = false;        // its cancel is the proxy's, for a statement that took too long
   bool cut = false;              // lost in the middle of a message that the client has the beginning of
   bool raw = false;              // every byte is the client's: replication
@@ -135,17 +138,15 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   pgwire::TxStatus tx_status = pgwire::TxStatus::kIdle;
   SettingsPtr settings = Settings::none();    // what the connection's parameters are now
   ServerStatements statements;                // prepared on this connection
-  // ParameterStatus as last reported, in PostgreSQL's order.
-  struct ByName {
-    bool operator()(const std::string& a, const std::string& b) const { return strcasecmp(a.c_str(), b.c_str()) < 0; }
-  };
-  std::map<std::string, std::string, ByName> params;
+  ReportedParams params;                      // as last reported, in PostgreSQL's order
+  ReportedPtr reported;                       // the same, to be compared by pointer; null: not made yet
   std::int32_t backend_pid = 0;
   std::string backend_key;
   std::string default_search_path;            // as the login role has it
   std::uint64_t stamped_epoch = 0;
   bool reset_needed = false;                  // released, but with another client's state still on it
   bool close_needed = false;                  // closed when released: RECONNECT or PAUSE came
+  bool listens = false;                       // LISTEN ran on it (session mode)
   bool awaits_cancel = false;                 // released, but a cancel is still on its way
   std::uint32_t cancels_in_flight = 0;        // not to be reused before these are done
   bool cancel_again = false;                  // asked for while one was on its way

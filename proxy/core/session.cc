@@ -9,7 +9,9 @@
 #include "drivers/pgwire/frame.h"
 #include "proxy/core/admin_protocol.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/listening.h"
 #include "proxy/core/proxy.h"
+#include "proxy/core/session_notes.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
@@ -44,6 +46,10 @@ Session::~Session() {
   worker_.reactor().dequeue(*this);
   task_.reset();
   if (waiting_in != nullptr) waiting_in->give_up(*this);
+  if (listening_) {
+    stop_listening();
+    worker_.listeners.forget(*this);
+  }
   let_go(links_, worker_, [this](ServerConn& conn) { release(conn); });
   if (replication_) worker_.bury(std::move(replication_));
   if (stream_.is_open()) worker_.reactor().remove(stream_.fd(), *this);
@@ -461,7 +467,7 @@ Session::Info Session::info() const {
   if (ext_) info.prepared = ext_->named.size();
   for (const ServerConn* conn : links_) {
     info.links.push_back(conn);
-    if (conn->link.stay) info.pin_reason = "session state";
+    if (info.pin_reason.empty()) info.pin_reason = conn->link.pins.text();
     if (conn->link.raw) info.pin_reason = "replication";
   }
   return info;

@@ -39,6 +39,8 @@ class AdminProtocol;
 class Worker;
 struct LoginProof;
 struct SessionState;
+struct Listening;
+struct StateNotes;
 
 inline constexpr std::uint16_t kNoServer = 0xffff;  // instead of a ServerId's value
 
@@ -153,6 +155,10 @@ class Session final : public net::IoHandler,
   bool counted() const { return counted_; }
 
   void wake();
+  // A NotificationResponse (or a notice about lost ones) of a channel that it listens to; kept while it is in a transaction.
+  void on_notification(const std::string& channel, Bytes message);
+  // The listener's answer to what this session asked of it.
+  void on_listener(const Error* error);
 
  private:
   using Plan = sharding::sql::StatementPlan;
@@ -238,8 +244,10 @@ class Session final : public net::IoHandler,
   void watch_deadlines();
   void arm_idle_timer();
 
-  Task<bool> bring_settings(ServerConn& conn);
+  Task<bool> bring_settings(ServerConn& conn, SettingsPtr wanted);
   void begin_on(ServerConn& conn);
+  SettingsPtr settings_for(const Plan& plan) const;
+  const Settings::Entry* setting(std::string_view name) const;
   void release(ServerConn& conn);
   void release_all_idle();
   void note_done(ServerConn& conn, const Plan& plan);
@@ -273,9 +281,45 @@ class Session final : public net::IoHandler,
   bool proxy_handles(const Plan& plan) const;
   Task<bool> run_in_proxy(const Plan& plan, std::string_view text);
   bool fail_statement(const Error& error);
+  void answer(std::string_view tag);
   Task<bool> show(const Plan& plan);
   Task<bool> set_howdah(const Plan& plan);
   static bool keeps_routes(const std::string& name, const std::string& value);
+
+  // --- session_discard.cc: RESET to the client's login settings, DISCARD
+  Task<bool> reset_setting(const Plan& plan, std::string_view text);
+  Task<bool> discard(const Plan& plan);
+  Task<bool> become(SettingsPtr wanted, std::string_view tag);
+
+  // --- session_settle.cc: what a statement may have left on its connection
+  void note_configs(ServerConn& conn, const Plan& plan, std::vector<std::string> from_params);
+  void note_config(ServerConn& conn, std::string name, bool local);
+  std::vector<std::string> config_names(const Plan& plan) const;
+  void note_set(ServerConn* conn, const Plan& plan, Bytes statement);
+  void note_state(ServerConn& conn, const Plan& plan, bool ok);
+  void forget_notes(ServerConn& conn);
+  Task<> settle();
+  Task<> settle_on(ServerConn& conn);
+  Task<bool> settle_code(ServerConn& conn);
+  Task<> settle_in_transaction(ServerConn& conn);
+  void took_setting(ServerConn& conn, const std::string& name, const std::optional<std::string>& value);
+  Task<bool> ask(ServerConn& conn, std::string sql, std::string& replies);
+  std::optional<Error> refused_state(const Plan& plan) const;
+  void tell_params(ServerConn& conn);
+  void end_group_settings(bool failed);
+
+  // --- session_listen.cc: LISTEN, UNLISTEN, and NOTIFY for those who listen
+  bool shares_listener() const;
+  Task<bool> run_listen(const Plan& plan);
+  Task<bool> start_listening(const std::vector<std::string>& channels);
+  Task<bool> prepare_listens();                // before COMMIT
+  void finish_listens(bool committed);
+  void finish_statement_listens(bool failed);
+  void stop_listening();
+  void hand_out_notifications();
+  bool claim_notify(ServerConn& conn);
+  void unclaim_notify(ServerConn& conn);
+  Task<> settle_notify(ServerConn& conn);
 
   // --- session_transaction.cc
   Task<bool> commit(bool chain);
@@ -383,7 +427,12 @@ class Session final : public net::IoHandler,
 
   std::uint64_t scope_ = 0;
   std::uint64_t scope_version_ = 0;
-  const Settings* scope_settings_ = nullptr;
+  SettingsPtr scope_settings_;        // held: their address stands for their content
+  SettingsPtr scope_local_;
+  ReportedPtr told_;                  // ParameterStatus values that the client has heard
+  SettingsPtr group_settings_;        // before the first SET since the last Sync; null: there was none
+  std::unique_ptr<StateNotes> notes_;
+  std::unique_ptr<Listening> listening_;
 
   std::string user_name_;
   std::string peer_;
@@ -413,6 +462,7 @@ class Session final : public net::IoHandler,
   bool committing_ = false;         // a two-phase commit is under way: nothing may end it
   bool relay_ready_ = false;        // the statement at hand is the whole string: its ReadyForQuery may be the server's
   bool ready_sent_ = false;         // the server's own ReadyForQuery already ended this string
+  bool settle_ = false;             // something is to be asked of a server when the transaction has ended
   bool statement_failed_ = false;   // of the string at hand: an error went to the client
 };
 

@@ -184,7 +184,7 @@ Task<bool> Session::run_one_by_one(const Plan& statement, const std::string& tex
     }
     if (i == 0) held = std::move(collected);
     done += (done.empty() ? "" : ", ") + shards[i].name;
-    if (!conn->link.stay) release(*conn);
+    if (!conn->link.pins.any()) release(*conn);
   }
   if (statement.changes_catalog) co_await refresh_catalog();
   send(held);

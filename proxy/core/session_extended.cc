@@ -6,6 +6,7 @@
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/session.h"
+#include "proxy/core/session_notes.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
@@ -164,6 +165,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   Plan nothing;
   nothing.where = sql::Where::kHome;
   nothing.writes = false;
+  std::vector<std::string> configs;
   if (what != nullptr) {
     auto& params = worker_.params;
     params.clear();
@@ -173,6 +175,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
                         i < statement->types.size() ? statement->types[i] : 0});
       ++i;
     }
+    if (!what->configs.empty()) configs = config_names(*what);
     const sharding::Values values = values_of(statement->text, statement->slots, params);
     auto found = sharding::route(*what, values, *pools_->database->snapshot().map);
     if (!found) {
@@ -202,7 +205,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
     tx_.settings_at_begin = settings_;
   }
   // A replica that served this group's reads cannot take its writes.
-  if (conn != nullptr && conn->link.replica && !what->read_only && !tx_.active() && !conn->link.stay) {
+  if (conn != nullptr && conn->link.replica && !what->read_only && !tx_.active() && !conn->link.pins.any()) {
     if (e.conn == conn && !co_await leave_group_conn()) co_return false;
     release(*conn);
   }
@@ -212,6 +215,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
     co_return false;
   }
   use(*conn);
+  if (!configs.empty()) note_configs(*conn, *what, std::move(configs));
   ensure_parsed(*conn, statement, false, {});
   auto& out = worker_.scratch;
   out.clear();
@@ -336,8 +340,9 @@ Task<> Session::on_execute(Bytes body) {
     const Plan& what = plan->statements[0];
     const bool ends = what.verb == Verb::kCommit || what.verb == Verb::kRollback || what.verb == Verb::kSavepoint ||
                       what.verb == Verb::kRelease || what.verb == Verb::kRollbackTo;
+    const bool resets = what.verb == Verb::kDiscard || what.verb == Verb::kSet;
     // Simple queries of the proxy's own follow on these connections.
-    if (ends && tx_.active() && !co_await leave_group_conn()) co_return;
+    if (((ends && tx_.active()) || resets) && !co_await leave_group_conn()) co_return;
     if (!co_await run_in_proxy(what, statement->text)) e.failed = true;
     co_return;
   }
@@ -350,6 +355,7 @@ Task<> Session::on_execute(Bytes body) {
   if (!portal->plan->statements.empty()) {
     const Plan& what = portal->plan->statements[0];
     if (what.writes) conn.link.wrote = true;
+    if (what.notifies && !tx_.active()) claim_notify(conn);
   }
   if (e.conn != &conn && !co_await leave_group_conn()) co_return;
   use(conn);
@@ -416,7 +422,8 @@ Task<> Session::on_sync() {
   if (!e.failed) co_await settle_pending();
   bool ready = false;
   if (ServerConn* conn = e.conn; conn != nullptr && !closing_) {
-    const bool forward_ready = tx_.kind != Transaction::Kind::kImplicit && !tx_.failed && !conn->lost();
+    const bool claimed = notes_ && notes_->notifier == conn;
+    const bool forward_ready = tx_.kind != Transaction::Kind::kImplicit && !tx_.failed && !conn->lost() && !claimed;
     if (!conn->lost()) {
       worker_.scratch.clear();
       pgwire::append_sync(worker_.scratch);
@@ -426,6 +433,7 @@ Task<> Session::on_sync() {
       conn->flush();
       co_await wait_owed(*conn);
     }
+    if (claimed && !closing_) co_await settle_notify(*conn);
     if (closing_) co_return;
     if (conn->lost()) {
       if (!e.failed && !conn->link.error_forwarded) send_lost(*conn);
@@ -433,6 +441,9 @@ Task<> Session::on_sync() {
       e.failed = true;
     } else {
       ready = forward_ready;
+      if (tx_.explicit_block() && conn->link.in_transaction && conn->tx_status == pgwire::TxStatus::kIdle) {
+        end_transaction(!e.failed);  // PREPARE TRANSACTION
+      }
       if (!tx_.active()) {
         ++conn->pool().counters.transactions;
         WorkerCounters::add(worker_.counters.transactions);
@@ -451,9 +462,15 @@ Task<> Session::on_sync() {
     end_transaction(committed);
   }
   const bool catalog = catalog_changed_ && !tx_.active();
+  const bool failed = e.failed;
+  end_group_settings(failed);
   end_group();
+  if (listening_) finish_statement_listens(failed);
   if (catalog) co_await refresh_catalog();
+  if (settle_) co_await settle();
+  if (closing_) co_return;
   release_all_idle();
+  if (listening_) hand_out_notifications();
   if (!ready) send_ready();
 }
 

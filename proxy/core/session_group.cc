@@ -220,6 +220,7 @@ Task<bool> Session::leave_group_conn() {
       e.failed = true;
       co_return false;
     }
+    end_group_settings(false);
   }
   e.conn = nullptr;
   co_return true;

@@ -124,7 +124,7 @@ Error Session::queue_error(Pool& pool, Waited waited) {
 void Session::give_way() {
   const auto links = links_;
   for (ServerConn* conn : links) {
-    if (!conn->link.in_transaction || conn->link.stay || conn->lost()) continue;
+    if (!conn->link.in_transaction || conn->link.pins.any() || conn->lost()) continue;
     conn->link.error_forwarded = true;  // the client hears of it now
     conn->fail(make_error(ErrorCode::kDeadlock, "deadlock detected"));
     release(*conn);

@@ -343,8 +343,9 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
         }
         co_return false;
       }
-      const std::string statements = judged->transition_from(*conn->settings);
-      if (!statements.empty() && !co_await own_query(*conn, statements, false)) {
+      const auto [lexing, statements] = judged->transition_from(*conn->settings);
+      if ((!lexing.empty() && !co_await own_query(*conn, lexing, false)) ||
+          (!statements.empty() && !co_await own_query(*conn, statements, false))) {
         if (!closing_) {
           pgwire::ErrorFields fields;
           std::string body = conn->link.error_body;
@@ -366,10 +367,14 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
       release(*conn);
     }
     pools_->default_search_path = known->search_path;
+    ReportedParams told;
     for (const auto& [name, value] : known->params) {
       const auto own = std::find_if(overlay.begin(), overlay.end(), [&](const auto& entry) { return lower(entry.first) == lower(name); });
-      pgwire::append_parameter_status(statuses, name, own == overlay.end() ? value : own->second);
+      const std::string& shown = own == overlay.end() ? value : own->second;
+      pgwire::append_parameter_status(statuses, name, shown);
+      told.emplace(name, shown);
     }
+    told_ = worker_.reported.intern(told);
   }
   worker_.scratch = statuses;
   pgwire::append_backend_key_data(worker_.scratch, pid_, cancel_key_);

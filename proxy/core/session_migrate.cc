@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "proxy/core/listening.h"
 #include "proxy/core/login_proof.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
@@ -58,6 +59,8 @@ void Session::hand_over() {
 bool Session::freeze() {
   flush_client();
   if (!logged_in_ || is_admin_ || replication_ || closing_ || stream_.is_tls() || !out_.empty() || !unfinished_.empty()) return false;
+  // Notifications would be lost on the way.
+  if (listening_ && (!listening_->channels.empty() || !listening_->held.empty())) return false;
   SessionState state;
   state.user = user_name_;
   state.database = pools_->database->config().name;
@@ -73,6 +76,7 @@ bool Session::freeze() {
     for (const auto& [name, statement] : ext_->named) state.prepared.push_back({name, statement->text, statement->types});
     if (ext_->unnamed) state.unnamed = {"", ext_->unnamed->text, ext_->unnamed->types};
   }
+  if (told_) state.reported.assign(told_->begin(), told_->end());
   state.input = in_.view();
   timer_.cancel();
   // The other process gets the same open socket: this event loop must not hear of it any more.
@@ -126,6 +130,7 @@ bool Session::restore(SessionState state) {
   for (auto& prepared : state.prepared) {
     ext().named.emplace(std::move(prepared.name), worker_.statements.intern(prepared.text, std::move(prepared.types)));
   }
+  told_ = worker_.reported.intern(ReportedParams(state.reported.begin(), state.reported.end()));
   if (state.unnamed) ext().unnamed = StatementRegistry::make_unnamed(state.unnamed->text, std::move(state.unnamed->types));
   in_.append(state.input);
   logged_in_ = counted_ = true;

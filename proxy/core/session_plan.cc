@@ -17,13 +17,6 @@ using sql::Where;
 
 namespace {
 
-// DISCARD ALL, whatever its case and spacing.
-bool names_all(Bytes text) {
-  std::string upper(text);
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return std::toupper(c); });
-  return upper.find("ALL") != std::string::npos;
-}
-
 // "a, \"B c\", $user" -> names as the catalog has them.
 std::vector<std::string> split_path(std::string_view path, const std::string& user) {
   std::vector<std::string> names;
@@ -58,32 +51,33 @@ std::vector<std::string> split_path(std::string_view path, const std::string& us
 }  // namespace
 
 std::vector<std::string> Session::search_path() const {
-  const auto* set = settings_->find("search_path");
+  const auto* set = setting("search_path");
   const std::string& path = set != nullptr ? set->value : pools_->default_search_path;
-  const auto* role = settings_->find("role");
+  const auto* role = setting("role");
   return split_path(path.empty() ? "\"$user\", public" : path, role != nullptr ? role->value : user_name_);
 }
 
 std::uint64_t Session::scope() {
   DatabaseView& database = *pools_->database;
   database.refresh();
-  if (scope_ != 0 && scope_version_ == database.version() && scope_settings_ == settings_.get()) return scope_;
+  if (scope_ != 0 && scope_version_ == database.version() && scope_settings_ == settings_ && scope_local_ == tx_.local) return scope_;
   std::string key = database.config().name;
   for (const auto& name : search_path()) key.append(1, '\0').append(name);
   key.append(1, '\1').append(std::to_string(database.version()));
   key.append(1, '\1').append(std::to_string(database.config().rules.version));
   for (const auto* name : {"standard_conforming_strings", "role", "session_authorization"}) {
-    const auto* entry = settings_->find(name);
+    const auto* entry = setting(name);
     key.append(1, '\1').append(entry == nullptr ? "" : entry->value);
   }
   scope_ = worker_.intern_scope(key);
   scope_version_ = database.version();
-  scope_settings_ = settings_.get();
+  scope_settings_ = settings_;
+  scope_local_ = tx_.local;
   return scope_;
 }
 
 bool Session::standard_conforming_strings() const {
-  const auto* entry = settings_->find("standard_conforming_strings");
+  const auto* entry = setting("standard_conforming_strings");
   return entry == nullptr || (entry->value != "off" && entry->value != "false" && entry->value != "0" && entry->value != "no");
 }
 
@@ -125,11 +119,11 @@ ShardId Session::shard_for(const sharding::Route& route, const Plan& plan) const
     }
   }
   // Side effects without a table (advisory locks, NOTIFY) must meet those of all other sessions: one fixed shard.
-  const bool has_effect = plan.writes || plan.pin != sql::PinReason::kNone || plan.verb == Verb::kListen ||
+  const bool has_effect = plan.writes || plan.unlocks || (plan.pin != sql::PinReason::kNone && plan.pin != sql::PinReason::kSetConfig) || plan.verb == Verb::kListen ||
                           plan.verb == Verb::kUnlisten || plan.verb == Verb::kNotify;
   if (route.kind == Kind::kHome && has_effect && plan.verb != Verb::kSet) {
     for (const ServerConn* conn : links_) {
-      if (conn->link.stay) return conn->pool().target().shard;
+      if (conn->link.pins.any()) return conn->pool().target().shard;
     }
     if (plan.verb != Verb::kFetch && plan.verb != Verb::kCloseCursor) return ShardId(0);
   }
@@ -189,6 +183,12 @@ const char* reason_of(const sql::StatementPlan& plan) {
 
 Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   route_reason_ = reason_of(plan);
+  if (plan.pin != sql::PinReason::kNone) {
+    if (const auto refusal = refused_state(plan)) {
+      fail_statement(*refusal);
+      co_return nullptr;
+    }
+  }
   if (ServerConn* conn = linked(shard)) {
     route_server_ = conn->pool().target().server.value();
     if (conn->lost()) {
@@ -207,7 +207,8 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
                             "begin the transaction with READ WRITE, or run it on the primary"));
       co_return nullptr;
     }
-    if (!conn->settings->same(*settings_) && !co_await bring_settings(*conn)) co_return nullptr;
+    if (!conn->settings->same(*settings_) && !co_await bring_settings(*conn, settings_for(plan))) co_return nullptr;
+    conn->reported != told_ ? tell_params(*conn) : void(conn->link.told = true);
     if (tx_.active() && !conn->link.in_transaction) begin_on(*conn);
     co_return conn;
   }
@@ -263,11 +264,12 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
     release(*conn);
     co_return nullptr;
   }
-  if (!conn->settings->same(*settings_) && !co_await bring_settings(*conn)) {
+  if (!conn->settings->same(*settings_) && !co_await bring_settings(*conn, settings_for(plan))) {
     if (!conn->lost()) conn->fail(make_error(ErrorCode::kServerLost, "settings could not be carried over"));
     release(*conn);
     co_return nullptr;
   }
+  conn->reported != told_ ? tell_params(*conn) : void(conn->link.told = true);
   if (tx_.active()) begin_on(*conn);
   co_return conn;
 }
@@ -292,14 +294,46 @@ Task<bool> Session::await_unfinished(ServerConn& conn) {
   co_return true;
 }
 
-Task<bool> Session::bring_settings(ServerConn& conn) {
-  const std::string statements = settings_->transition_from(*conn.settings);
-  if (!statements.empty() && !co_await own_query(conn, statements, true)) {
+// Each string of statements is one transaction of its own: it takes effect as a whole, or not at all.
+Task<bool> Session::bring_settings(ServerConn& conn, SettingsPtr wanted) {
+  if (wanted != settings_ && !conn.link.in_transaction) {
+    // All of the client's, if that can be: what the server reports is then what the client was told.
+    const auto [lexing, rest] = settings_->transition_from(*conn.settings);
+    const bool begun = lexing.empty() || co_await own_query(conn, lexing, false);
+    if (begun && (rest.empty() || co_await own_query(conn, rest, false))) {
+      conn.settings = settings_;
+      co_return true;
+    }
+    if (closing_) co_return false;
+    if (begun && !lexing.empty() && !conn.lost()) conn.fail(make_error(ErrorCode::kServerLost, "settings could not be carried over"));
+    if (conn.lost()) {
+      send_lost(conn);
+      co_return false;
+    }
+  }
+  const auto [lexing, rest] = wanted->transition_from(*conn.settings);
+  const bool first = lexing.empty() || co_await own_query(conn, lexing, true);
+  if (!first || (!rest.empty() && !co_await own_query(conn, rest, true))) {
     if (tx_.active()) tx_.failed = true;
+    // Half way between two states.
+    if (first && !lexing.empty() && !conn.lost()) conn.fail(make_error(ErrorCode::kServerLost, "settings could not be carried over"));
     co_return false;
   }
-  conn.settings = settings_;
+  conn.settings = std::move(wanted);
   co_return true;
+}
+
+// What a connection needs before `plan` runs there: not the parameter that it sets anyway, which may be one that the server
+// does not take any more.
+SettingsPtr Session::settings_for(const Plan& plan) const {
+  if (plan.verb != Verb::kSet || plan.set.local || plan.set.name.empty()) return settings_;
+  return settings_->find(plan.set.name) == nullptr ? settings_ : settings_->without(plan.set.name);
+}
+
+// As it holds in the transaction at hand.
+const Settings::Entry* Session::setting(std::string_view name) const {
+  const auto* local = tx_.local == nullptr ? nullptr : tx_.local->find(name);
+  return local != nullptr ? local : settings_->find(name);
 }
 
 void Session::begin_on(ServerConn& conn) {
@@ -320,6 +354,8 @@ void Session::begin_on(ServerConn& conn) {
 
 void Session::release(ServerConn& conn) {
   std::erase(links_, &conn);
+  if (notes_) forget_notes(conn);
+  if (conn.reported == nullptr && conn.link.told && !conn.link.withheld) told_ = conn.reported = worker_.reported.intern(conn.params);
   if (ext_) {
     if (ext_->conn == &conn) ext_->conn = nullptr;
     std::erase_if(ext_->portals, [&](const Portal& portal) { return portal.conn == &conn; });
@@ -332,8 +368,9 @@ void Session::release_all_idle() {
   for (std::size_t i = links_.size(); i-- > 0;) {
     ServerConn& conn = *links_[i];
     if (conn.lost()) {
-      if (!tx_.active()) release(conn);
-    } else if (!tx_.active() && conn.link.owed == 0 && !conn.link.unsynced && !conn.link.stay && !session_mode &&
+      // What was lost with it, the client hears of at its next statement.
+      if (!tx_.active() && !conn.link.pins.any()) release(conn);
+    } else if (!tx_.active() && conn.link.owed == 0 && !conn.link.unsynced && !conn.link.pins.any() && !session_mode &&
                (!ext_ || ext_->conn != &conn)) {
       release(conn);
     }
@@ -357,40 +394,31 @@ void Session::apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool 
   note_done(conn, plan);
   ++conn.pool().counters.statements;
   WorkerCounters::add(worker_.counters.statements);
-  if (plan.pin != sql::PinReason::kNone) {
-    conn.link.unclean = true;
-    // Users' own code may leave state behind, but rarely means to: it is removed before the next client comes, while
-    // what the client asked for by name (LISTEN, temporary tables, locks) is kept for it.
-    if (plan.pin != sql::PinReason::kUserCode) conn.link.stay = true;
-  }
+  if (plan.pin != sql::PinReason::kNone || conn.link.pins.any()) note_state(conn, plan, ok);
   if (plan.notifies) conn.link.notified = true;
   if (!ok) return;
   if (plan.changes_catalog) catalog_changed_ = true;
   switch (plan.verb) {
     case Verb::kSet: {
       const Bytes statement = text.substr(plan.begin, plan.end - plan.begin);
-      if (plan.set.local && tx_.active()) tx_.replay.push_back({false, std::string(statement), nullptr});
-      settings_ = apply(settings_, base_settings_, plan.set, statement);
-      const SettingsPtr on_server = apply(conn.settings, Settings::none(), plan.set, statement);
-      conn.settings = on_server->same(*settings_) ? settings_ : on_server;
+      note_set(&conn, plan, statement);
       break;
     }
     case Verb::kPrepare:
-      conn.link.stay = conn.link.unclean = true;  // the statement lives on this connection
+      conn.link.pins.add(sql::PinReason::kPreparedStatement);  // the statement lives on this connection
+      conn.link.unclean = true;
+      break;
+    case Verb::kListen:
+    case Verb::kUnlisten:
+      conn.listens = true;
       break;
     case Verb::kDeclareCursor:
       tx_.cursors.push_back({plan.name, conn.pool().target().shard});
       break;
-    case Verb::kDiscard:
     case Verb::kDeallocate:
       // Sent on because the client has a connection of its own: the proxy's statements went, too.
       conn.statements.clear();
-      if (plan.verb == Verb::kDiscard && names_all(text)) {
-        conn.link.stay = false;  // nothing is left that would keep it
-        conn.settings = Settings::none();
-        settings_ = base_settings_;
-      }
-      if (ext_ && (plan.verb == Verb::kDiscard ? names_all(text) : plan.name.empty())) ext_->named.clear();
+      if (ext_ && plan.name.empty()) ext_->named.clear();
       break;
     default:
       break;

@@ -54,16 +54,16 @@ bool Session::proxy_handles(const Plan& plan) const {
     case Verb::kShow:
       return is_howdah(plan.name);
     case Verb::kSet:
-      return is_howdah(plan.set.name) || (pools_->database->sharded() && !keeps_routes(plan.set.name, plan.set.value));
+      return is_howdah(plan.set.name) || resets_to_login(*base_settings_, plan.set) ||
+             (pools_->database->sharded() && !keeps_routes(plan.set.name, plan.set.value));
+    case Verb::kListen:
+    case Verb::kUnlisten:
+      return shares_listener();
     case Verb::kDiscard:
-      // A server takes the client's settings back, and reports those that it reports.
-      if (!settings_->same(*base_settings_)) return false;
-      // In session mode the server's session is the client's.
-      if (!links_.empty() && !pools_->database->sharded() && worker_.config()->pool.mode == config::PoolMode::kSession) return false;
-      [[fallthrough]];
+      return true;
     case Verb::kDeallocate:
       // With a connection of its own, the server's own statements are meant as well.
-      return std::none_of(links_.begin(), links_.end(), [](const ServerConn* conn) { return conn->link.stay; });
+      return std::none_of(links_.begin(), links_.end(), [](const ServerConn* conn) { return conn->link.pins.any(); });
     default:
       return false;
   }
@@ -75,12 +75,14 @@ bool Session::fail_statement(const Error& error) {
   return false;
 }
 
+void Session::answer(std::string_view tag) {
+  worker_.scratch.clear();
+  pgwire::append_command_complete(worker_.scratch, tag);
+  send(worker_.scratch);
+}
+
 Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
-  const auto tag = [&](std::string_view value) {
-    worker_.scratch.clear();
-    pgwire::append_command_complete(worker_.scratch, value);
-    send(worker_.scratch);
-  };
+  const auto tag = [this](std::string_view value) { answer(value); };
   const bool failed = client_status() == pgwire::TxStatus::kFailed;
   const bool ends = plan.verb == Verb::kCommit || plan.verb == Verb::kRollback || plan.verb == Verb::kRollbackTo;
   if (failed && !ends) {
@@ -129,32 +131,17 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
       tag("DEALLOCATE");
       co_return true;
     }
-    case Verb::kDiscard: {
-      std::string what(text.substr(plan.begin, plan.end - plan.begin));
-      std::transform(what.begin(), what.end(), what.begin(), [](unsigned char c) { return std::toupper(c); });
-      if (what.find("ALL") != std::string::npos) {
-        if (tx_.active()) {
-          co_return fail_statement(
-              make_error(ErrorCode::kActiveTransaction, "DISCARD ALL cannot run inside a transaction block"));
-        }
-        settings_ = base_settings_;
-        if (ext_) {
-          ext_->named.clear();
-          ext_->unnamed.reset();
-        }
-        tag("DISCARD ALL");
-      } else if (what.find("PLANS") != std::string::npos) {
-        tag("DISCARD PLANS");
-      } else if (what.find("SEQUENCES") != std::string::npos) {
-        tag("DISCARD SEQUENCES");
-      } else {
-        tag("DISCARD TEMP");
-      }
-      co_return true;
-    }
+    case Verb::kDiscard:
+      co_return co_await discard(plan);
+    case Verb::kListen:
+    case Verb::kUnlisten:
+      co_return co_await run_listen(plan);
     case Verb::kShow:
       co_return co_await show(plan);
     case Verb::kSet:
+      if (resets_to_login(*base_settings_, plan.set)) {
+        co_return co_await reset_setting(plan, text.substr(plan.begin, plan.end - plan.begin));
+      }
       co_return co_await set_howdah(plan);
     default:
       co_return fail_statement(make_error(ErrorCode::kInternal, "the proxy does not answer this statement"));

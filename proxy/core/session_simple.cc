@@ -25,6 +25,15 @@ int characters(std::string_view text) {
   return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
+// set_config, and what drivers call by this protocol: lo_open, loread, ...
+// https://www.postgresql.org/docs/15/lo-interfaces.html
+constexpr std::uint32_t kSetConfigOid = 2078;
+bool is_large_object_function(std::uint32_t oid) {
+  constexpr std::uint32_t known[] = {715, 764, 765, 767, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458,
+                                     3459, 3460};
+  return std::find(std::begin(known), std::end(known), oid) != std::end(known);
+}
+
 bool is_transaction_control(Verb verb) {
   switch (verb) {
     case Verb::kBegin:
@@ -56,6 +65,7 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
       conn.owe({.kind = pgwire::OwedKind::kSync, .forward_ready = false, .owner = this});
       conn.flush();
       co_await wait_owed(conn);
+      end_group_settings(conn.link.error || conn.lost());
     }
     end_group();
     if (closing_) co_return;
@@ -92,7 +102,13 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
     co_await run_string(kept, std::move(routes), std::string(query.sql));
   }
   if (closing_) co_return;
+  if (listening_) finish_statement_listens(statement_failed_);
+  if (settle_) {
+    co_await settle();
+    if (closing_) co_return;
+  }
   release_all_idle();
+  if (listening_) hand_out_notifications();
   if (!ready_sent_) send_ready();
 }
 
@@ -108,6 +124,8 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     // A server that failed, too, refuses it in its own words: bad syntax comes before the failed transaction.
     if (links_.size() == 1 && !links_[0]->lost() && links_[0]->tx_status == pgwire::TxStatus::kFailed) {
       co_await run_query(*links_[0], whole, false);
+      // PREPARE TRANSACTION and its like end it.
+      if (!closing_ && !links_[0]->lost() && links_[0]->tx_status == pgwire::TxStatus::kIdle) end_transaction(false);
       if (closing_ || !links_[0]->lost()) co_return;
     }
     fail_statement(failed_transaction());
@@ -152,8 +170,17 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
       co_return;
     }
     conn->link.forwarded = false;
-    const bool ok = co_await run_query(*conn, whole, tx_.kind != Transaction::Kind::kImplicit);
+    if (!statement.configs.empty()) {
+      worker_.params.clear();
+      note_configs(*conn, statement, config_names(statement));
+    }
+    const bool claimed = statement.notifies && autocommit && claim_notify(*conn);
+    const bool ok = co_await run_query(*conn, whole, tx_.kind != Transaction::Kind::kImplicit && !claimed);
     if (closing_) co_return;
+    if (claimed) {
+      co_await settle_notify(*conn);
+      if (closing_) co_return;
+    }
     if (conn->lost()) {
       // A read that nobody has seen anything of is repeated where the data is.
       const bool repeat = attempt == 0 && autocommit && statement.read_only && !conn->link.forwarded && !conn->link.timed_out;
@@ -168,6 +195,9 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
       co_return;
     }
     apply_effect(*conn, statement, text, ok);
+    if (tx_.explicit_block() && conn->link.in_transaction && conn->tx_status == pgwire::TxStatus::kIdle) {
+      end_transaction(ok);  // PREPARE TRANSACTION
+    }
     if (catalog_changed_ && !tx_.active()) co_await refresh_catalog();
     if (ok && statement.verb == Verb::kSet && statement.set.local && links_.size() > 1) {
       std::vector<ServerConn*> others;
@@ -246,6 +276,9 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     }
     combined.read_only = combined.read_only && statements[i].read_only;
     combined.writes = combined.writes || statements[i].writes;
+    combined.notifies = combined.notifies || statements[i].notifies;
+    if (statements[i].pin == sql::PinReason::kNone) continue;
+    if (const auto refusal = refused_state(statements[i])) co_return fail_statement(*refusal);
   }
   if (together) {
     const Epoch routed = pools_->database->snapshot().map->epoch();
@@ -259,10 +292,19 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     const std::size_t begin = statements[first].begin;
     pgwire::append_query(message, std::string_view(text).substr(begin, statements[last - 1].end - begin));
     const bool autocommit = !tx_.active();
+    worker_.params.clear();
+    for (std::size_t i = first; i < last; ++i) {
+      if (!statements[i].configs.empty()) note_configs(*conn, statements[i], config_names(statements[i]));
+    }
+    const bool claimed = combined.notifies && autocommit && claim_notify(*conn);
     conn->link.position_offset = characters(std::string_view(text).substr(0, begin));
     const bool ok = co_await run_query(*conn, message, false);
     conn->link.position_offset = 0;
     if (closing_) co_return false;
+    if (claimed) {
+      co_await settle_notify(*conn);
+      if (closing_) co_return false;
+    }
     if (conn->lost()) {
       if (tx_.active()) tx_.failed = true;
       if (!conn->link.error_forwarded) send_lost(*conn);
@@ -301,6 +343,10 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     if (conn == nullptr) break;
     std::string message;
     pgwire::append_query(message, one);
+    if (!statements[i].configs.empty()) {
+      worker_.params.clear();
+      note_configs(*conn, statements[i], config_names(statements[i]));
+    }
     const bool last_of_all = own && i + 1 == last;
     if (last_of_all) conn->link.collect = true;
     conn->link.position_offset = characters(std::string_view(text).substr(0, statements[i].begin));
@@ -349,7 +395,7 @@ Task<> Session::try_setting(const Plan& statement, Bytes text) {
   const ShardId home = shard_for({sharding::Route::Kind::kHome, ShardId(0)}, anywhere);
   ServerConn* conn = co_await acquire(pools_->pool(pools_->primaries[home.value()]));
   if (conn == nullptr) co_return;
-  bool ok = conn->settings->same(*settings_) || co_await bring_settings(*conn);
+  bool ok = conn->settings->same(*settings_) || co_await bring_settings(*conn, settings_);
   if (ok) {
     begin_on(*conn);
     std::string message;
@@ -376,12 +422,7 @@ Task<> Session::try_setting(const Plan& statement, Bytes text) {
     tx_.failed = true;
     co_return;
   }
-  const Bytes command = text.substr(statement.begin, statement.end - statement.begin);
-  if (statement.set.local) {
-    tx_.replay.push_back({false, std::string(command), nullptr});
-  } else {
-    settings_ = apply(settings_, base_settings_, statement.set, command);
-  }
+  note_set(nullptr, statement, text.substr(statement.begin, statement.end - statement.begin));
 }
 
 Task<bool> Session::run_query(ServerConn& conn, Bytes message, bool forward_ready) {
@@ -443,16 +484,31 @@ Task<> Session::function_call(Bytes whole) {
   }
   Plan plan;
   plan.where = Where::kHome;
+  const std::string called(whole.substr(pgwire::kHeaderSize, 4).data(), std::min<std::size_t>(4, whole.size() - pgwire::kHeaderSize));
+  if (called.size() < 4) {
+    fail_statement(make_error(ErrorCode::kProtocolViolation, "insufficient data left in message"));
+    co_return send_ready();
+  }
   if (ServerConn* conn = co_await link(ShardId(0), plan)) {
     conn->link.error = conn->link.error_forwarded = false;
     conn->owe({.kind = pgwire::OwedKind::kFunctionCall, .owner = this});
     conn->flush(whole);
     co_await wait_owed(*conn);
     if (!conn->lost()) ready_sent_ = true;
+    const auto function = load_be<std::uint32_t>(called.data());
+    if (!is_large_object_function(function)) {
+      plan.pin = function == kSetConfigOid ? sql::PinReason::kSetConfig : sql::PinReason::kUserCode;
+      plan.verb = Verb::kOther;
+      note_state(*conn, plan, true);
+    }
     note_done(*conn, plan);
     if (conn->lost() && !conn->link.error_forwarded && !closing_) send_lost(*conn);
   }
   if (closing_) co_return;
+  if (settle_) {
+    co_await settle();
+    if (closing_) co_return;
+  }
   release_all_idle();
   if (!ready_sent_) send_ready();
 }

@@ -108,6 +108,11 @@ std::string encode(const SessionState& state) {
   write(to, state.base_settings);
   to.number(static_cast<std::uint32_t>(state.prepared.size()));
   for (const auto& prepared : state.prepared) write(to, prepared);
+  to.number(static_cast<std::uint32_t>(state.reported.size()));
+  for (const auto& [name, value] : state.reported) {
+    to.text(name);
+    to.text(value);
+  }
   to.number(state.unnamed ? 1 : 0);
   if (state.unnamed) write(to, *state.unnamed);
   return out;
@@ -128,6 +133,11 @@ std::optional<SessionState> decode_session_state(std::string_view bytes) {
   state.base_settings = read_settings(from);
   state.prepared.resize(from.count());
   for (auto& prepared : state.prepared) prepared = read_prepared(from);
+  state.reported.resize(from.count());
+  for (auto& [name, value] : state.reported) {
+    name = from.text();
+    value = from.text();
+  }
   const std::uint32_t has_unnamed = from.number();
   if (has_unnamed > 1) return std::nullopt;
   if (has_unnamed == 1) state.unnamed = read_prepared(from);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -14,7 +15,7 @@ namespace howdah::proxy {
 
 // Only what the client can tell: plans, caches and server connections are made anew. A field that one version knows
 // and another does not changes kSessionStateVersion: sessions then stay where they are.
-inline constexpr std::uint32_t kSessionStateVersion = 2;
+inline constexpr std::uint32_t kSessionStateVersion = 3;
 
 struct SessionState {
   struct Prepared {
@@ -32,6 +33,7 @@ struct SessionState {
   std::vector<Settings::Entry> base_settings;
   std::vector<Prepared> prepared;
   std::optional<Prepared> unnamed;
+  std::vector<std::pair<std::string, std::string>> reported;  // ParameterStatus values that it has heard
   std::string input;                       // read from the client, not handled yet: less than one message
   bool operator==(const SessionState&) const = default;
 };

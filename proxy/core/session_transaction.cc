@@ -4,8 +4,10 @@
 #include "drivers/pgwire/backend.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/listening.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
+#include "proxy/core/session_notes.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
@@ -82,13 +84,24 @@ Task<bool> Session::commit(bool chain) {
     if (conn->link.in_transaction) joined.push_back(conn);
   }
   bool committed = true;
+  if (listening_ && !co_await prepare_listens()) {
+    if (!closing_) {
+      co_await rollback_links();
+      end_transaction(false);
+    }
+    co_return false;
+  }
+  ServerConn* claimed = nullptr;
+  for (ServerConn* conn : joined) {
+    if (conn->link.notified && claim_notify(*conn)) claimed = conn;
+  }
   if (joined.size() == 1) {
     ServerConn& conn = *joined[0];
     std::string message;
     pgwire::append_query(message, "COMMIT");
     // A failed COMMIT rolls back, and then there may be more to report before ReadyForQuery.
     const bool nothing_to_report = tx_.report_at_end.empty() && tx_.report_at_rollback.empty();
-    committed = co_await run_query(conn, message, relay_ready_ && !chain && nothing_to_report);
+    committed = co_await run_query(conn, message, relay_ready_ && !chain && nothing_to_report && claimed == nullptr && !listening_);
     if (closing_) co_return false;
     note_done(conn, Plan{});
     if (conn.lost()) {
@@ -110,7 +123,10 @@ Task<bool> Session::commit(bool chain) {
   }
   WorkerCounters::add(worker_.counters.transactions);
   end_transaction(committed);
+  if (claimed != nullptr) co_await settle_notify(*claimed);
+  if (closing_) co_return false;
   if (catalog_changed_) co_await refresh_catalog();
+  if (chain && settle_) co_await settle();  // what the first transaction set, the next one's ROLLBACK keeps
   if (chain && committed) {
     tx_.kind = Transaction::Kind::kExplicit;
     tx_.options = options;
@@ -190,6 +206,8 @@ void Session::end_transaction(bool committed) {
     conn->link.settings_at_begin.reset();
   }
   if (!committed && tx_.settings_at_begin) settings_ = tx_.settings_at_begin;
+  if (!committed && notes_) notes_->configs.clear();  // taken back by the servers
+  if (listening_) finish_listens(committed);
   if (!tx_.report_at_end.empty()) send(tx_.report_at_end);
   if (!committed && !tx_.report_at_rollback.empty()) send(tx_.report_at_rollback);
   tx_.clear();
@@ -223,7 +241,7 @@ Task<bool> Session::savepoint(const Plan& plan) {
   for (ServerConn* conn : links_) {
     if (!conn->link.in_transaction) continue;
     // A savepoint brings back the settings of its time: every connection has them before it is set.
-    if (plan.verb == Verb::kSavepoint && !conn->settings->same(*settings_) && !co_await bring_settings(*conn)) co_return false;
+    if (plan.verb == Verb::kSavepoint && !conn->settings->same(*settings_) && !co_await bring_settings(*conn, settings_)) co_return false;
     joined.push_back(conn);
   }
   const std::string quoted = quote_identifier(plan.name);
@@ -239,7 +257,7 @@ Task<bool> Session::savepoint(const Plan& plan) {
     co_return fail_statement(make_error(ErrorCode::kInternal, "a shard refused " + statement));
   }
   if (plan.verb == Verb::kSavepoint) {
-    replay.push_back({true, plan.name, settings_});
+    replay.push_back({true, plan.name, settings_, tx_.local, listening_ ? listening_->actions.size() : 0});
   } else {
     const auto index = static_cast<std::size_t>(replay.rend() - at) - 1;
     if (plan.verb == Verb::kRelease) {
@@ -250,6 +268,8 @@ Task<bool> Session::savepoint(const Plan& plan) {
     } else {
       replay.erase(replay.begin() + static_cast<std::ptrdiff_t>(index) + 1, replay.end());
       settings_ = replay[index].settings;
+      tx_.local = replay[index].local;
+      if (listening_) listening_->actions.resize(std::min(listening_->actions.size(), replay[index].listens));
       for (ServerConn* conn : joined) {
         conn->settings = conn->link.replayed_at_join > index ? conn->link.settings_at_begin : settings_;
       }

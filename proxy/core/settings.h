@@ -38,19 +38,28 @@ class Settings {
   bool empty() const { return entries_.empty(); }
   bool same(const Settings& other) const { return this == &other || entries_ == other.entries_; }
 
-  // The statements that turn a server connection in state `from` into this state; empty when none are needed.
-  std::string transition_from(const Settings& from) const;
+  // The statements that turn a server connection in state `from` into this state; empty when none are needed. Those of
+  // `lexing` have to be a string of their own, sent first: they decide how the other texts are read.
+  struct Transition {
+    std::string lexing;
+    std::string rest;
+  };
+  Transition transition_from(const Settings& from) const;
 
  private:
   std::vector<Entry> entries_;  // sorted by name; role and session_authorization are set last
 };
 
-// The state after `command` (whose source text is `statement`) succeeded. `base`: what RESET goes back to.
-SettingsPtr apply(const SettingsPtr& state, const SettingsPtr& base, const sharding::sql::SetCommand& command,
+// The state after the SET or RESET `plan` (whose source text is `statement`) succeeded. `base`: what RESET goes back to.
+SettingsPtr apply(const SettingsPtr& state, const SettingsPtr& base, const sharding::sql::StatementPlan& plan,
                   std::string_view statement);
+// RESET goes back to what the client logged in with, which a server connection does not know.
+bool resets_to_login(const Settings& base, const sharding::sql::SetCommand& command);
 
 // A startup parameter as the statement that sets it.
 std::string startup_statement(std::string_view name, std::string_view value);
+// The same until the end of the transaction.
+std::string local_statement(std::string_view name, std::string_view value);
 // 'text' with quotes doubled and backslashes made safe, as a literal of PostgreSQL's.
 std::string quote_literal(std::string_view text);
 std::string quote_identifier(std::string_view name);

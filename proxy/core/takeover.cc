@@ -330,7 +330,7 @@ void Takeover::adopt(HandoverPacket& packet) {
     if (fd >= 0) close(fd);
     return predecessor_->send(kRefused, number(pid));
   }
-  Worker& worker = proxy_.worker((pid >> 24) % proxy_.worker_count());
+  Worker& worker = proxy_.worker(worker_of(static_cast<std::int32_t>(pid)) % proxy_.worker_count());
   worker.reactor().post([this, &worker, fd, state = std::move(*state)] {
     const std::int32_t id = state.pid;
     const bool adopted = worker.adopt_session(fd, state);

@@ -25,9 +25,12 @@ struct Transaction {
     bool savepoint = false;
     std::string text;      // a savepoint's name, or the statement
     SettingsPtr settings;  // the client's settings when the savepoint was set
+    SettingsPtr local;     // ... and `local`
+    std::size_t listens = 0;  // ... and the number of LISTENs and UNLISTENs so far
   };
   std::vector<Replay> replay;
   SettingsPtr settings_at_begin;
+  SettingsPtr local;       // what SET LOCAL made of the parameters that plans depend on; null: none of them
   // ParameterStatus messages of settings that no joined server takes back by itself.
   std::string report_at_end;
   std::string report_at_rollback;

@@ -16,6 +16,9 @@ namespace howdah::proxy {
 
 namespace {
 
+// In every client's number, and in no server process's: whoever is notified tells the two apart.
+constexpr std::uint32_t kNoProcess = 0x40000000;
+static_assert(kMaxWorkers <= 64);
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 
 // An address that does not resolve stays as it is: connecting to it then says so.
@@ -182,7 +185,7 @@ std::int32_t Worker::add_session(Session& session) {
   std::int32_t pid;
   do {
     next_pid_ = (next_pid_ + 1) & 0x1fffff;
-    pid = static_cast<std::int32_t>((index_ << 24) | generation | next_pid_);
+    pid = static_cast<std::int32_t>(kNoProcess | (index_ << 24) | generation | next_pid_);
   } while (next_pid_ == 0 || by_pid_.contains(pid));
   by_pid_.emplace(pid, &session);
   return pid;
@@ -200,7 +203,7 @@ void Worker::remove_session(Session& session) {
 
 void Worker::route_cancel(std::int32_t pid, const std::string& key, Takeover::Origin from) {
   // A process with more workers may have handed the session over.
-  const auto worker = static_cast<std::size_t>(static_cast<std::uint32_t>(pid) >> 24) % count();
+  const auto worker = worker_of(pid) % count();
   post_to(worker, [&target = proxy_.worker(worker), pid, key, from] { target.cancel(pid, key, from); });
 }
 

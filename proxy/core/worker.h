@@ -19,6 +19,8 @@
 #include "proxy/core/pool.h"
 #include "proxy/core/prepared.h"
 #include "proxy/core/takeover.h"
+#include "proxy/core/reported.h"
+#include "proxy/core/listeners.h"
 #include "sharding/router.h"
 #include "sharding/sql/lexer.h"
 #include "sharding/sql/plan_cache.h"
@@ -46,6 +48,9 @@ struct WorkerCounters {
     counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }
 };
+
+// The worker that a client's number was given by: see Worker::add_session().
+inline std::size_t worker_of(std::int32_t pid) { return static_cast<std::uint32_t>(pid) >> 24 & 63u; }
 
 class Worker final : private net::TimerHandler, private net::Runnable {
  public:
@@ -122,6 +127,8 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   sharding::sql::PlanCache plans;
   sharding::sql::TokenStream tokens;  // of the statement at hand: not kept across a wait
   StatementRegistry statements;
+  ReportedTable reported;
+  Listeners listeners{*this};
   WorkerCounters counters;
   std::vector<sharding::BoundParam> params;  // of the Bind at hand: not kept across a wait
   std::string scratch;                // for encoding small messages: not kept across a wait

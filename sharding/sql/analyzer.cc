@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sharding/sql/code_text.h"
 #include "sharding/sql/placement.h"
 #include "sharding/sql/scan.h"
 #include "sharding/sql/statement.h"
@@ -36,7 +37,7 @@ Analysis opaque(std::string_view sql, std::uint16_t params) {
   plan.verb = Verb::kOther;
   plan.where = Where::kHome;
   plan.returns_rows = true;
-  plan.pin = PinReason::kUserCode;
+  plan.pin = find_settings_in_code(sql, plan.configs) ? PinReason::kUserCode : PinReason::kSetConfig;
   plan.changes_catalog = true;
   plan.end = static_cast<std::uint32_t>(sql.size());
   analysis.plan.statements.push_back(std::move(plan));
@@ -114,6 +115,11 @@ Result<Analysis> analyze(std::string_view sql, const TokenStream& tokens, std::s
     trim(sql, context.lexer, plan);
     plan_statement(input, tree->statements[i].node, plan);
     if (input.too_complex) return too_complex();
+    // Triggers run unseen: where the code of one may leave state, every write is users' code.
+    const bool changes_rows = plan.verb <= Verb::kCopyIn && plan.writes;
+    if (changes_rows && plan.pin == PinReason::kNone && context.catalog != nullptr && context.catalog->code_state().in_triggers) {
+      plan.pin = PinReason::kUserCode;
+    }
   }
   if (is_shareable(analysis.plan)) {
     analysis.plan.statements[0].begin = 0;

@@ -1,6 +1,9 @@
 #include "sharding/sql/ddl.h"
 
+#include <algorithm>
+
 #include "sharding/sql/placement.h"
+#include "sharding/sql/scan.h"
 
 namespace howdah::sharding::sql {
 
@@ -15,10 +18,26 @@ Error no_rule(const NamedTable& table) {
       "Add sharding.tables." + table.shown() + " to the configuration, then create the table.");
 }
 
+// What a CREATE without a schema makes is temporary, too, where pg_temp leads the search path.
+bool is_temporary(const StatementInput& input, const TreeNode* range_var) {
+  if (range_var == nullptr) return false;
+  const auto schema = qualifier_of(range_var);
+  const auto& path = input.context.search_path;
+  return range_var->number == 't' || schema == "pg_temp" || (schema.empty() && !path.empty() && path.front() == "pg_temp");
+}
+
+// Functions, types and operators can be made in pg_temp as well: a word of the text is enough to ask the server.
+bool mentions_pg_temp(const StatementInput& input, const StatementPlan& plan) {
+  const auto text = input.sql.substr(plan.begin, plan.end - plan.begin);
+  constexpr std::string_view word = "pg_temp";
+  const auto found = std::search(text.begin(), text.end(), word.begin(), word.end(),
+                                 [](char a, char b) { return lower_ascii(a) == b; });
+  const auto& path = input.context.search_path;
+  return found != text.end() || (!path.empty() && path.front() == "pg_temp");
+}
+
 bool refuse_temporary(const StatementInput& input, const TreeNode* range_var, StatementPlan& plan) {
-  const bool temporary =
-      range_var != nullptr && (range_var->number == 't' || qualifier_of(range_var) == "pg_temp");
-  if (!temporary) return false;
+  if (!is_temporary(input, range_var)) return false;
   plan.pin = PinReason::kTemporaryTable;
   plan.notifies = true;
   if (!input.context.sharded()) return false;
@@ -28,6 +47,7 @@ bool refuse_temporary(const StatementInput& input, const TreeNode* range_var, St
 
 void create_table(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
   const TreeNode* relation = kid(node, 0);
+  plan.drops_at_commit = node->number != 0;
   if (refuse_temporary(input, relation, plan) || !input.context.sharded()) return;
   const TreeNode* partition_of = kid(node, 3);
   const TreeNode* inherits = kid(node, 2);
@@ -134,6 +154,7 @@ void plan_ddl(StatementInput& input, const TreeNode* node, StatementPlan& plan) 
     case TREE_U_CREATE_TABLE:
       return create_table(input, node, plan);
     case TREE_U_CREATE_TABLE_AS:
+      plan.drops_at_commit = node->number != 0;
       if (refuse_temporary(input, kid(node, 0), plan) || !sharded) return;
       return refuse(plan, unsupported(has(node, TREE_FLAG_IS)
                                           ? "materialized views are not supported with several shards"
@@ -166,6 +187,14 @@ void plan_ddl(StatementInput& input, const TreeNode* node, StatementPlan& plan) 
       if (sharded)
         refuse(plan, unsupported("this statement is not supported with several shards",
                                  "Create the schema first, then what is in it."));
+      return;
+    case TREE_U_DDL:
+      if (!mentions_pg_temp(input, plan)) return;
+      plan.pin = PinReason::kTemporaryTable;
+      plan.notifies = true;
+      if (sharded) {
+        refuse(plan, unsupported("temporary objects are not supported with several shards", "Create them in a schema."));
+      }
       return;
     default:
       return;

@@ -1,6 +1,7 @@
 // What an expression calls and contains, and so what may still be proven of its statement.
 #include "sharding/sql/names.h"
 #include "sharding/sql/query.h"
+#include "sharding/sql/scan.h"
 
 namespace howdah::sharding::sql {
 
@@ -159,6 +160,7 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
     findings_.set_not_immutable(name);
     findings_.set_varies(name);
     note_aggregate(node, scope);  // for all we know
+    if (function_trait(name) == FunctionTrait::kNone) findings_.pin_for(PinReason::kUserCode);
     if (schema.empty() || schema == "pg_catalog") apply_trait(node, name);
     return;
   }
@@ -176,8 +178,10 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
     findings_.set_not_immutable(name);
     findings_.set_varies(name);
     if (function == nullptr || function->is_aggregate) note_aggregate(node, scope);
+    const bool opaque = function != nullptr && function->names_settings_at_run_time;
+    // Also one that is newer than the catalog's snapshot.
+    findings_.pin_for(opaque ? PinReason::kSetConfig : PinReason::kUserCode);
     if (function == nullptr) return;
-    findings_.pin_for(PinReason::kUserCode);
     if (findings_.user_function.empty()) findings_.user_function = name;
     return;
   }
@@ -196,6 +200,31 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
   }
 }
 
+// set_config(name, value, is_local): which parameter it is about.
+void QueryWalker::note_set_config(const TreeNode* node) {
+  ConfigCall call;
+  call.local = is_true(argument(node, 2));
+  const TreeNode* name = argument(node, 0);
+  if (is(name, TREE_CAST)) name = kid(name, 0);
+  const bool plain = kid(node, 0) != nullptr && kid(node, 0)->count == 3 && !has(node, TREE_FLAG_VARIADIC);
+  if (plain && is(name, TREE_CONST) && name->op == TREE_CONST_STRING) {
+    slots_.read(name);
+    for (const char c : text_of(name)) call.name.push_back(lower_ascii(c));
+  } else if (plain && is(name, TREE_PARAM) && name->number > 0) {
+    call.param = static_cast<std::uint32_t>(name->number - 1);
+  } else {
+    if (call.local) {
+      findings_.refuse(unsupported("set_config of a parameter that is not named in the statement is not supported with several shards",
+                                   "Write the parameter's name as a literal."));
+    } else {
+      findings_.pin_for(PinReason::kSetConfig);
+    }
+    return;
+  }
+  if (call.name.empty() && is(name, TREE_CONST)) return;  // the server's error
+  findings_.configs.push_back(std::move(call));
+}
+
 void QueryWalker::apply_trait(const TreeNode* node, std::string_view name) {
   const std::string shown(name);
   switch (function_trait(name)) {
@@ -207,11 +236,19 @@ void QueryWalker::apply_trait(const TreeNode* node, std::string_view name) {
       return;
     case FunctionTrait::kSetConfig:
       findings_.unproven();
-      if (!is_true(argument(node, 2))) findings_.pin_for(PinReason::kSetConfig);
+      note_set_config(node);
       return;
     case FunctionTrait::kSessionLock:
       findings_.unproven();
       findings_.pin_for(PinReason::kAdvisoryLock);
+      return;
+    case FunctionTrait::kSessionUnlock:
+      findings_.unproven();
+      findings_.unlocks = true;
+      return;
+    case FunctionTrait::kListening:
+      findings_.unproven();
+      findings_.pin_for(PinReason::kListen);
       return;
     case FunctionTrait::kLock:
       findings_.unproven();

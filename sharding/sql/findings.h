@@ -44,6 +44,8 @@ struct Findings {
   bool harmless = true;   // nothing found yet that could write or keep a lock
   bool notifies = false;
   PinReason pin = PinReason::kNone;
+  bool unlocks = false;
+  std::vector<ConfigCall> configs;
   std::string not_immutable;     // a function or expression whose result may differ from shard to shard
   std::string user_function;     // the first one called
   std::string varies;            // a function whose result differs between shards or calls: the clock, random values

@@ -93,6 +93,9 @@ constexpr std::array kHarmless = {
 constexpr std::array kSessionLocks = {
     string_view("pg_advisory_lock"),       string_view("pg_advisory_lock_shared"),
     string_view("pg_try_advisory_lock"),   string_view("pg_try_advisory_lock_shared"),
+};
+
+constexpr std::array kSessionUnlocks = {
     string_view("pg_advisory_unlock"),     string_view("pg_advisory_unlock_shared"),
     string_view("pg_advisory_unlock_all"),
 };
@@ -277,6 +280,8 @@ FunctionTrait function_trait(string_view name) {
   if (listed(kHarmless, name)) return FunctionTrait::kHarmless;
   if (name.starts_with("pg_")) {
     if (listed(kSessionLocks, name)) return FunctionTrait::kSessionLock;
+    if (listed(kSessionUnlocks, name)) return FunctionTrait::kSessionUnlock;
+    if (name == "pg_listening_channels") return FunctionTrait::kListening;
     if (listed(kLocks, name)) return FunctionTrait::kLock;
     if (name.starts_with("pg_stat_get_") || listed(kShardContent, name)) return FunctionTrait::kShardContent;
   }

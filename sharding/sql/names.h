@@ -14,6 +14,8 @@ enum class FunctionTrait : std::uint8_t {
   kHarmless,     // volatile, yet changes nothing that outlives the statement
   kSetConfig,    // set_config
   kSessionLock,  // takes an advisory lock for the session
+  kSessionUnlock,  // gives one back
+  kListening,    // pg_listening_channels
   kLock,         // takes an advisory lock for the transaction
   kSequence,     // nextval, setval, currval, lastval
   kNotify,       // pg_notify

@@ -150,9 +150,9 @@ enum TreeUtility {
   TREE_U_COPY,              /* file name        -                relation, query, column names, options, where; flags
                                                                   IS: FROM, ALL: PROGRAM */
   TREE_U_TRUNCATE,          /* -                -                relations; flag IS: RESTART IDENTITY, ALL: CASCADE */
-  TREE_U_CREATE_TABLE,      /* -                -                relation, elements, inherited, partition of (list with
+  TREE_U_CREATE_TABLE,      /* -                1: ON COMMIT DROP relation, elements, inherited, partition of (list with
                                                                   one item when PARTITION OF), constraints; flag IS: OF type */
-  TREE_U_CREATE_TABLE_AS,   /* -                -                relation, query; flag IS: materialized view */
+  TREE_U_CREATE_TABLE_AS,   /* -                1: ON COMMIT DROP relation, query; flag IS: materialized view */
   TREE_U_INDEX,             /* name             -                relation, elements, where; flags IS: UNIQUE,
                                                                   ALL: CONCURRENTLY */
   TREE_U_ALTER_TABLE,       /* -                ObjectType       relation, commands */

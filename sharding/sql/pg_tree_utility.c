@@ -129,6 +129,7 @@ static TreeNode* create_table(TreeBuilder* b, const CreateStmt* in) {
   out->kids[1] = howdah_tree_list(b, in->tableElts);
   out->kids[in->partbound == NULL ? 2 : 3] = howdah_tree_list(b, in->inhRelations);
   out->kids[4] = howdah_tree_list(b, in->constraints);
+  out->number = in->oncommit == ONCOMMIT_DROP;
   return flagged(out, in->ofTypename != NULL, in->if_not_exists);
 }
 
@@ -271,9 +272,11 @@ static TreeNode* tables(TreeBuilder* b, const Node* in) {
       return flagged(with_items(b, TREE_U_TRUNCATE, NULL, NULL, AS(TruncateStmt)->relations),
                      AS(TruncateStmt)->restart_seqs, AS(TruncateStmt)->behavior == DROP_CASCADE);
     case T_CreateStmt: return create_table(b, AS(CreateStmt));
-    case T_CreateTableAsStmt:
-      return flagged(pair(b, TREE_U_CREATE_TABLE_AS, AS(CreateTableAsStmt)->into->rel, AS(CreateTableAsStmt)->query),
-                     AS(CreateTableAsStmt)->objtype == OBJECT_MATVIEW, false);
+    case T_CreateTableAsStmt: {
+      TreeNode* out = pair(b, TREE_U_CREATE_TABLE_AS, AS(CreateTableAsStmt)->into->rel, AS(CreateTableAsStmt)->query);
+      out->number = AS(CreateTableAsStmt)->into->onCommit == ONCOMMIT_DROP;
+      return flagged(out, AS(CreateTableAsStmt)->objtype == OBJECT_MATVIEW, false);
+    }
     case T_IndexStmt: return index_stmt(b, AS(IndexStmt));
     case T_AlterTableStmt: {
       TreeNode* out = with_items(b, TREE_U_ALTER_TABLE, NULL, AS(AlterTableStmt)->relation, AS(AlterTableStmt)->cmds);

@@ -221,6 +221,8 @@ void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, State
   plan.read_only = reads && findings.read_only && context.catalog != nullptr;
   plan.writes = !(reads && findings.harmless);
   plan.pin = findings.pin;
+  plan.unlocks = findings.unlocks;
+  plan.configs = findings.configs;
   plan.notifies = findings.notifies;
   if (context.sharded()) {
     place_sharded(walker, context, plan);

@@ -89,9 +89,19 @@ struct Pin {
   bool operator==(const Pin&) const = default;
 };
 
-// Why a server connection must stay with its client after the statement (or transaction) ended.
+// What a statement may leave on its server connection that no other connection has. Whether it really did is asked of
+// the server. kSetConfig: set_config of a parameter whose name is not known before it runs; kListen: about the channels
+// listened to, which are not the connection's own; kUserCode: code of users ran, or a text that was not understood.
 enum class PinReason : std::uint8_t {
-  kNone, kTemporaryTable, kHoldCursor, kAdvisoryLock, kLoad, kSetConfig, kListen, kUserCode,
+  kNone, kTemporaryTable, kHoldCursor, kAdvisoryLock, kLoad, kSetConfig, kListen, kUserCode, kPreparedStatement,
+};
+
+// A parameter that the statement may set by other means than SET: its value is read back afterwards.
+struct ConfigCall {
+  std::string name;                // lower case; empty: the value of parameter $n, see `param`
+  std::uint32_t param = 0;         // from 0
+  bool local = false;              // until the end of the transaction, for certain
+  bool operator==(const ConfigCall&) const = default;
 };
 
 struct SetCommand {
@@ -156,6 +166,9 @@ struct StatementPlan {
   bool notifies = false;           // NOTIFY or pg_notify, temporary table use, WITH HOLD: not allowed in a prepared transaction
   bool returns_rows = false;       // SELECT, RETURNING, SHOW, EXPLAIN, FETCH, ...
   PinReason pin = PinReason::kNone;
+  bool unlocks = false;            // may release an advisory lock of the session
+  bool drops_at_commit = false;    // kTemporaryTable: gone when the transaction ends
+  std::vector<ConfigCall> configs; // set_config, SET ... FROM CURRENT
   ShardId shard;                   // Where::kShard
   std::vector<Pin> pins;           // Where::kKeys; all hold (conjunction)
   std::shared_ptr<const Spread> spread;  // kManyShards; kKeys: when the values name several shards. Null: not proven

@@ -123,6 +123,7 @@ class QueryWalker {
   void call(const TreeNode* node, const Scope* scope);
   void note_aggregate(const TreeNode* node, const Scope* scope);
   void apply_trait(const TreeNode* node, std::string_view name);
+  void note_set_config(const TreeNode* node);
   void check_operator(const TreeNode* node);
   void check_cast(const TreeNode* node);
 

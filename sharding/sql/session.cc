@@ -119,6 +119,7 @@ void plan_set(const StatementInput& input, const TreeNode* node, StatementPlan& 
       }
       break;
     default:
+      if (node->number == kSetCurrent && !set.local) plan.configs.push_back({set.name, 0, false});
       if (set.name == "role") set.kind = SetCommand::Kind::kRole;
       if (set.name == "session_authorization") set.kind = SetCommand::Kind::kSessionAuthorization;
       set_value(input, node, plan);

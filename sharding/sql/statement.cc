@@ -1,3 +1,4 @@
+#include "sharding/sql/code_text.h"
 #include "sharding/sql/statement.h"
 
 #include "sharding/sql/placement.h"
@@ -55,7 +56,10 @@ void plan_query(StatementInput& input, const TreeNode* node, StatementPlan& plan
   plan.verb = Verb::kDdl;
   plan.changes_catalog = true;
   plan.returns_rows = false;
-  if (kid(into, 0) != nullptr && kid(into, 0)->number == 't') {
+  const TreeNode* made = kid(into, 0);
+  const auto& path = input.context.search_path;
+  if (made != nullptr && (made->number == 't' || qualifier_of(made) == "pg_temp" ||
+                          (qualifier_of(made).empty() && !path.empty() && path.front() == "pg_temp"))) {
     plan.pin = PinReason::kTemporaryTable;
     plan.notifies = true;
   }
@@ -222,7 +226,8 @@ void plan_copy(StatementInput& input, const TreeNode* node, StatementPlan& plan)
 void plan_user_code(StatementInput& input, Verb verb, StatementPlan& plan) {
   plan.verb = verb;
   plan.where = Where::kHome;
-  plan.pin = PinReason::kUserCode;
+  const bool known = find_settings_in_code(input.sql.substr(plan.begin, plan.end - plan.begin), plan.configs);
+  plan.pin = known ? PinReason::kUserCode : PinReason::kSetConfig;
   plan.returns_rows = verb == Verb::kCall;
   plan.changes_catalog = true;
   if (!input.context.sharded()) return;

@@ -49,7 +49,7 @@ TEST(Load, ReadsEveryScalarKind) {
 cluster: prod_1
 workers: 3
 http: { port: 0 }
-pool: { mode: session, size: 7, wait_timeout: 500ms, connect_timeout: 2, idle_timeout: 5m, lifetime: 0, prepared_statements: 9 }
+pool: { mode: session, size: 7, wait_timeout: 500ms, connect_timeout: 2, idle_timeout: 5m, lifetime: 0, prepared_statements: 9, session_state: refuse }
 limits: { clients: 10, login_timeout: 5s, idle_timeout: 1h, idle_in_transaction_timeout: 30s, message_bytes: 16MB }
 logging: { level: debug, file: /tmp/x.log }
 )");
@@ -63,6 +63,7 @@ logging: { level: debug, file: /tmp/x.log }
   EXPECT_EQ(config->pool.idle_timeout, 300s);
   EXPECT_EQ(config->pool.lifetime, 0s);
   EXPECT_EQ(config->pool.prepared_statements, 9u);
+  EXPECT_EQ(config->pool.session_state, SessionState::kRefuse);
   EXPECT_EQ(config->limits.clients, 10u);
   EXPECT_EQ(config->limits.idle_timeout, 3600s);
   EXPECT_EQ(config->limits.message_bytes, 16u << 20);

@@ -70,14 +70,23 @@ TEST(Classify, TakesTheRestForWrites) {
 TEST(Classify, KnowsWhatKeepsAConnection) {
   const std::pair<const char*, PinReason> cases[] = {
       {"SELECT 1", PinReason::kNone},
-      {"SELECT set_config('a', 'b', false)", PinReason::kSetConfig},
+      {"SELECT set_config('a', 'b', false)", PinReason::kNone},
+      {"SELECT set_config('a' || 'b', 'b', false)", PinReason::kSetConfig},
+      {"SELECT set_config('a' || 'b', 'b', true)", PinReason::kNone},
       {"SELECT set_config('a', 'b', true)", PinReason::kNone},
-      {"SELECT set_config('a', 'b', 'true')", PinReason::kSetConfig},
-      {"SELECT set_config('a', 'b', $1)", PinReason::kSetConfig},
+      {"SELECT set_config('a', 'b', 'true')", PinReason::kNone},
+      {"SELECT set_config('a', 'b', $1)", PinReason::kNone},
+      {"SELECT set_config($1, 'b', false)", PinReason::kNone},
       {"SELECT pg_advisory_lock(1)", PinReason::kAdvisoryLock},
       {"SELECT pg_advisory_xact_lock(1)", PinReason::kNone},
       {"SELECT my_function(1)", PinReason::kUserCode},
-      {"SELECT nosuch(1)", PinReason::kNone},
+      {"SELECT nosuch(1)", PinReason::kUserCode},
+      {"SELECT pg_advisory_unlock(1)", PinReason::kNone},
+      {"SELECT * FROM pg_listening_channels()", PinReason::kListen},
+      {"DO $$BEGIN PERFORM set_config('a.b', 'c', false); SET a.c = 'd'; END$$", PinReason::kUserCode},
+      {"DO $$BEGIN PERFORM set_config(name, 'c', false); END$$", PinReason::kSetConfig},
+      {"SELECT 1 INTO pg_temp.t", PinReason::kTemporaryTable},
+      {"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", PinReason::kTemporaryTable},
       {"CALL p()", PinReason::kUserCode},
       {"DO 'x'", PinReason::kUserCode},
       {"LISTEN x", PinReason::kListen},
@@ -93,6 +102,24 @@ TEST(Classify, KnowsWhatKeepsAConnection) {
       {"EXPLAIN ANALYZE SELECT pg_advisory_lock(1)", PinReason::kAdvisoryLock},
   };
   for (const auto& [sql, pin] : cases) EXPECT_EQ(plan_of(sql).pin, pin) << sql;
+}
+
+TEST(Classify, NamesTheSettingsThatAStatementMakes) {
+  using Names = std::vector<ConfigCall>;
+  const std::pair<const char*, Names> cases[] = {
+      {"SELECT set_config('App.User', 'b', false)", {{"app.user", 0, false}}},
+      {"SELECT set_config('a.b', $1, true)", {{"a.b", 0, true}}},
+      {"SELECT set_config($2, $1, false)", {{"", 1, false}}},
+      {"SET a.b FROM CURRENT", {{"a.b", 0, false}}},
+      {"SET LOCAL a.b FROM CURRENT", {}},
+      {"DO $$BEGIN PERFORM set_config('a.b', 'c', false); SET SESSION a.c = 'd'; UPDATE t SET x = 1; END$$",
+       {{"a.b", 0, false}, {"a.c", 0, false}}},
+  };
+  for (const auto& [sql, names] : cases) EXPECT_EQ(plan_of(sql).configs, names) << sql;
+  EXPECT_TRUE(plan_of("CREATE TEMP TABLE t (a int) ON COMMIT DROP").drops_at_commit);
+  EXPECT_TRUE(plan_of("CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1").drops_at_commit);
+  EXPECT_FALSE(plan_of("CREATE TEMP TABLE t (a int) ON COMMIT DELETE ROWS").drops_at_commit);
+  EXPECT_TRUE(plan_of("SELECT pg_advisory_unlock_all()").unlocks);
 }
 
 TEST(Classify, TellsVerbs) {
@@ -220,8 +247,7 @@ TEST(Classify, MakesGuardsOfLiteralsItLookedAt) {
       {"SELECT 1, 'a' UNION SELECT 2, 'b' ORDER BY 1", 0},
       {"SELECT balance::numeric(18, 2) FROM accounts WHERE user_id = 1", 2},   // type modifiers
       {"SELECT interval '1 day' FROM users WHERE id = 1", 0},
-      {"SELECT set_config('a', 'b', true)", 0},
-      {"SELECT set_config('a', 'b', 'true')", 0},                              // any value pins
+      {"SELECT set_config('a', 'b', true)", 1},                                // the parameter's name
       {"SELECT user_id FROM accounts WHERE user_id = 1 GROUP BY 1", 1},        // a position
       {"SELECT U&\"d!0061t\" UESCAPE '!' FROM users WHERE id = 1", 1},
       {"SELECT * FROM users WHERE id IN (1, 2, 3)", 0},

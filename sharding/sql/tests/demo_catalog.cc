@@ -107,7 +107,7 @@ void add_functions(schema::Catalog& catalog) {
     builtin(name, Volatility::kStable);
   }
   for (const char* name :
-       {"random", "nextval", "set_config", "pg_advisory_lock", "pg_advisory_xact_lock", "pg_notify",
+       {"random", "nextval", "set_config", "pg_advisory_lock", "pg_advisory_unlock", "pg_advisory_unlock_all", "pg_listening_channels", "pg_advisory_xact_lock", "pg_notify",
         "clock_timestamp", "pg_relation_size", "gen_random_uuid", "query_to_xml", "lo_create"}) {
     builtin(name, Volatility::kVolatile);
   }
