@@ -208,7 +208,7 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
       co_return nullptr;
     }
     if (!conn->settings->same(*settings_) && !co_await bring_settings(*conn, settings_for(plan))) co_return nullptr;
-    conn->reported != told_ ? tell_params(*conn) : void(conn->link.told = true);
+    conn->reported == nullptr || conn->reported != told_ ? tell_params(*conn) : void(conn->link.told = true);
     if (tx_.active() && !conn->link.in_transaction) begin_on(*conn);
     co_return conn;
   }
@@ -269,7 +269,7 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
     release(*conn);
     co_return nullptr;
   }
-  conn->reported != told_ ? tell_params(*conn) : void(conn->link.told = true);
+  conn->reported == nullptr || conn->reported != told_ ? tell_params(*conn) : void(conn->link.told = true);
   if (tx_.active()) begin_on(*conn);
   co_return conn;
 }

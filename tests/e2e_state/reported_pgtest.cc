@@ -124,6 +124,22 @@ TEST_F(StateReported, FollowsTheClientToAnotherServerConnection) {
   EXPECT_STREQ(PQparameterStatus(next.raw(), "application_name"), "");
 }
 
+// What a connection reported while it was reset between two clients has been heard by neither of them.
+TEST_F(StateReported, DiscardAllIsReportedOnAConnectionThatWasResetBefore) {
+  PgConn client = howdah().connect();
+  const std::string login = PQparameterStatus(client.raw(), "TimeZone");
+  client.must("SET TimeZone = 'Europe/Berlin'");
+  Moved moved(howdah(), client);
+  {
+    PgConn leaver = howdah().connect();
+    leaver.must("SET TimeZone = 'Asia/Tokyo'");
+    leaver.must("DO $$BEGIN END$$");
+  }
+  client.must("DISCARD ALL");
+  EXPECT_EQ(PQparameterStatus(client.raw(), "TimeZone"), login);
+  EXPECT_EQ(client.must("SHOW TimeZone").scalar(), login);
+}
+
 // A server that reports while nobody is linked: the connection takes it in, and the next client of it hears of it.
 TEST_F(StateReported, ChangeOnAnIdleServerReachesItsNextClient) {
   PgConn client = howdah().connect();
