@@ -23,12 +23,21 @@ StatementPtr StatementRegistry::make_unnamed(std::string_view text, std::vector<
   return statement;
 }
 
-StatementPtr StatementRegistry::intern(std::string_view text, std::vector<Oid> types) {
+std::string StatementRegistry::key_of(std::string_view text, std::span<const Oid> types) {
   std::string key;
   key.reserve(text.size() + 1 + types.size() * sizeof(Oid));
   key.append(text).push_back('\0');
   key.append(reinterpret_cast<const char*>(types.data()), types.size() * sizeof(Oid));
-  auto& slot = by_key_[std::move(key)];
+  return key;
+}
+
+void StatementRegistry::forget(const Statement& statement) {
+  const auto found = by_key_.find(key_of(statement.text, statement.types));
+  if (found != by_key_.end() && found->second.lock().get() == &statement) by_key_.erase(found);
+}
+
+StatementPtr StatementRegistry::intern(std::string_view text, std::vector<Oid> types) {
+  auto& slot = by_key_[key_of(text, types)];
   if (auto known = slot.lock()) return known;
   auto statement = std::make_shared<Statement>();
   statement->text = text;

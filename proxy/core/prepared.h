@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -38,11 +39,14 @@ using StatementPtr = std::shared_ptr<Statement>;
 class StatementRegistry {
  public:
   StatementPtr intern(std::string_view text, std::vector<Oid> types);
+  // Whoever prepares this text next gets a new statement: servers' plans for this one are out of date.
+  void forget(const Statement& statement);
   // A statement of its own, for the unnamed one of a client.
   static StatementPtr make_unnamed(std::string_view text, std::vector<Oid> types);
   std::size_t size() const { return by_key_.size(); }
 
  private:
+  static std::string key_of(std::string_view text, std::span<const Oid> types);
   void sweep();
 
   std::unordered_map<std::string, std::weak_ptr<Statement>> by_key_;

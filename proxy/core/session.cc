@@ -415,11 +415,23 @@ void Session::on_entry_done(ServerConn& from, const ServerEntry& entry, bool ok)
         break;
     }
   }
+  if (!ok && from.link.error && ext_ && (entry.kind == pgwire::OwedKind::kBind || entry.kind == pgwire::OwedKind::kExecute)) {
+    forget_outdated(from);
+  }
   if (!ok && from.link.error_forwarded) {
     statement_failed_ = true;
     if (ext_ && ext_->active) ext_->failed = true;
   }
   if (from.link.owed == 0) wake();
+}
+
+// "cached plan must not change result type": the client will prepare the text anew, and must not be given the same plan.
+void Session::forget_outdated(const ServerConn& from) {
+  pgwire::ErrorFields fields;
+  if (!decode(Bytes(from.link.error_body), fields) || fields.sqlstate != "0A000" || fields.routine != "RevalidateCachedQuery") return;
+  for (const auto& portal : ext_->portals) {
+    if (portal.conn == &from && portal.statement != nullptr && !portal.statement->unnamed) worker_.statements.forget(*portal.statement);
+  }
 }
 
 void Session::on_ready(ServerConn&, const ServerEntry&) { wake(); }

@@ -180,6 +180,7 @@ class Session final : public net::IoHandler,
   void send(Bytes bytes);      // to the client, in order; written at the end of the batch
   void flush_client();
   void send_error(const Error& error);
+  void forget_outdated(const ServerConn& from);
   void send_lost(ServerConn& conn);  // what the server said when it ended the connection, or that it is gone
   void send_ready();
   void fatal(const Error& error);
