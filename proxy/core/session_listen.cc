@@ -32,6 +32,10 @@ bool Session::shares_listener() const {
 }
 
 Task<bool> Session::run_listen(const Plan& plan) {
+  // The listener's connection, for SHOW howdah.route.
+  route_server_ = pools_->primaries[0].value();
+  route_mask_ = 1;
+  route_reason_ = "shared listener";
   const bool listen = plan.verb == Verb::kListen;
   if (!listening_) {
     if (!listen) {
