@@ -4,6 +4,7 @@ The binaries are HOWDAH_BIN's and HOWDAHCTL_BIN's.
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -101,7 +102,7 @@ class Import(unittest.TestCase):
         """Runs a proxy until it answers; returns what its clients saw."""
         log = self.world.folder / "proxy.log"
         with open(log, "w") as out:
-            process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
         try:
             deadline = time.monotonic() + 20
             while self.ask(*CLIENTS[0]).startswith("failed: "):
@@ -110,7 +111,8 @@ class Import(unittest.TestCase):
                 time.sleep(0.05)
             return [self.ask(*client) for client in CLIENTS]
         finally:
-            process.terminate()
+            # PgBouncer is the child of a shell that changes the user: both are told.
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(40)
 
     def test_the_same_clients_are_served(self):
