@@ -31,8 +31,15 @@ constexpr const char* kProbeSql =
     "ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int END, "
     "(SELECT system_identifier FROM pg_control_system()), "
     "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, "
-    "current_setting('wal_block_size'), pg_size_bytes(current_setting('wal_segment_size')) "
+    "current_setting('wal_block_size'), pg_size_bytes(current_setting('wal_segment_size')), "
+    "CASE WHEN r.standby THEN 0 ELSE pg_current_wal_flush_lsn() - '0/0'::pg_lsn END "
     "FROM (SELECT pg_is_in_recovery() AS standby OFFSET 0) AS r";
+
+// Reads write WAL too, by pruning. While nobody commits, such records stay in the primary's memory until its background
+// writer logs a snapshot, up to 15 s later, and replicas seem to lag. A commit that changed nothing has the WAL writer send
+// them; its own commit is asynchronous, so it waits for no disk and no standby.
+constexpr const char* kSendSql = "SELECT txid_current()";
+constexpr auto kSendPause = std::chrono::seconds(1);
 
 std::int64_t now_ns() {
   return to_steady_ns(std::chrono::steady_clock::now());
@@ -44,6 +51,7 @@ struct ReplicaMonitor::ShardWatch {
   explicit ShardWatch(std::size_t replicas) : tracker(replicas) {}
   SampleTracker tracker;
   Lsn insert;  // of the last sample; 0 none
+  SteadyTime send_again{};
   std::vector<ServerHealth*> replicas;
 };
 
@@ -67,6 +75,7 @@ struct ReplicaMonitor::Reading {
   bool in_recovery;
   Lsn lsn;
   ServerIdentity identity;
+  Lsn flushed;  // of a primary
 };
 
 ReplicaMonitor::ReplicaMonitor(asio::io_context& io, const config::Database& config, HealthTable& health,
@@ -167,7 +176,7 @@ asio::awaitable<bool> ReplicaMonitor::probe(Watch& watch) {
     watch.connection.disconnect();
     co_return false;
   }
-  Reading reading{rows->flag(0, 0), Lsn(static_cast<std::uint64_t>(rows->integer(0, 1))), {}};
+  Reading reading{rows->flag(0, 0), Lsn(static_cast<std::uint64_t>(rows->integer(0, 1))), {}, {}};
   if (!reading.in_recovery) {
     reading.lsn = end_of_last_record(reading.lsn, static_cast<std::uint64_t>(rows->integer(0, 5)),
                                      static_cast<std::uint64_t>(rows->integer(0, 6)));
@@ -175,8 +184,15 @@ asio::awaitable<bool> ReplicaMonitor::probe(Watch& watch) {
   reading.identity.timeline = static_cast<std::uint32_t>(rows->integer(0, 2));
   reading.identity.system = static_cast<std::uint64_t>(rows->integer(0, 3));
   reading.identity.started = rows->integer(0, 4);
+  reading.flushed = Lsn(static_cast<std::uint64_t>(rows->integer(0, 7)));
+  const bool unsent = watch.is_primary() && !reading.in_recovery && !watch.shard.replicas.empty() &&
+                      reading.flushed < watch.shard.insert && sent >= watch.shard.send_again;
   apply(watch, to_steady_ns(sent), reading);
-  co_return true;
+  if (!unsent) co_return true;
+  watch.shard.send_again = sent + kSendPause;
+  auto committed = co_await watch.connection.exec(kSendSql, sent + settings_.probe_timeout);
+  if (!committed) control_log().debug("server={} send_wal={}", watch.name, committed.error().message);
+  co_return committed.has_value();
 }
 
 void ReplicaMonitor::apply(Watch& watch, std::int64_t sent, const Reading& reading) {

@@ -101,9 +101,13 @@ Task<bool> Session::commit(bool chain) {
     pgwire::append_query(message, "COMMIT");
     // A failed COMMIT rolls back, and then there may be more to report before ReadyForQuery.
     const bool nothing_to_report = tx_.report_at_end.empty() && tx_.report_at_rollback.empty();
+    const bool wrote = conn.link.wrote;
     committed = co_await run_query(conn, message, relay_ready_ && !chain && nothing_to_report && claimed == nullptr && !listening_);
     if (closing_) co_return false;
-    note_done(conn, Plan{});
+    // What became visible only now counts as written now; a transaction that only read leaves replicas usable.
+    Plan done;
+    done.read_only = !wrote;
+    note_done(conn, done);
     if (conn.lost()) {
       if (!conn.link.error_forwarded || conn.lost_reason().code == ErrorCode::kServerLost) {
         send_error(make_error(ErrorCode::kOutcomeUnknown, "the server connection was lost during COMMIT",

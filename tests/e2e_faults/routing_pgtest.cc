@@ -2,10 +2,8 @@
 // up, reference writes everywhere, and what cannot be proven nowhere.
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <thread>
-
 #include "tests/e2e_faults/world.h"
+#include "tests/support/wait.h"
 
 namespace howdah::faults {
 namespace {
@@ -24,14 +22,9 @@ bool served_by_replica(PgConn& client, const std::string& sql) {
   return client.query(sql).ok() && route(client, "server").starts_with("replica ");
 }
 
-// Reads until a replica answers. With a pause in between: a read on the primary asks of the replica what the
-// primary had at that time, which only the next probe can tell.
+// Reads without a pause until a replica answers.
 bool served_by_replica_soon(PgConn& client, const std::string& sql) {
-  for (int i = 0; i < 50; ++i) {
-    if (served_by_replica(client, sql)) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  }
-  return false;
+  return testing::wait_until([&] { return served_by_replica(client, sql); });
 }
 
 // 300 times write, then read at once: whoever answers, the answer has the write in it.
@@ -145,6 +138,19 @@ TEST_F(Routing, SendsProvenReadsToReplicasOnceTheyCaughtUp) {
       EXPECT_FALSE(route(client, "server").starts_with("replica ")) << suffix;
     }
   }
+}
+
+// The COMMIT of a transaction on the primary that only read is no write of which a replica has to hear.
+TEST_F(Routing, SendsReadOnlyTransactionsToReplicasAfterAWrite) {
+  PgConn client = world_->proxy().connect();
+  client.must("INSERT INTO marks VALUES (7, 1)");
+  EXPECT_TRUE(testing::wait_until([&] {
+    client.must("BEGIN READ ONLY");
+    EXPECT_EQ(client.must("SELECT number FROM marks WHERE user_id = 7").text(), "1");
+    const bool replica = route(client, "server").starts_with("replica ");
+    client.must("COMMIT");
+    return replica;
+  }));
 }
 
 TEST_F(Routing, ReadsItsOwnWritesFromReplicasThatKeepUp) {

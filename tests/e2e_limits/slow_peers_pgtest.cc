@@ -2,7 +2,6 @@
 #include <poll.h>
 
 #include <atomic>
-#include <thread>
 
 #include "base/bytes.h"
 #include "drivers/pgwire/frontend.h"
@@ -68,8 +67,9 @@ TEST_F(SlowPeers, WhoStopSendingAfterAPipelineGetEveryAnswer) {
   for (int i = 0; i < 20; ++i) pipeline += query("SELECT repeat('" + std::string(1, static_cast<char>('a' + i)) + "', 1000000)");
   client.send(pipeline);
   client.half_close();
-  // Nobody reads for longer than a client that is gone would be given.
-  std::this_thread::sleep_for(seconds(2));
+  testing::await("nobody to have read for longer than a client that is gone would be given", [&] {
+    return superuser_->scalar("SELECT min(clock_timestamp() - state_change) > '2 s' FROM pg_stat_activity WHERE usename = 'app'") == "t";
+  });
   const auto said = client.until_closed();
   EXPECT_TRUE(client.closed());
   int rows = 0, ready = 0;

@@ -71,6 +71,18 @@ TEST_F(MonitorTest, NeverCallsAReplicaCaughtUpBeforeTheWriteIsVisible) {
   }
 }
 
+// What reads write (pruning) nobody commits: it stays in the primary's memory, and its replicas seem to lag.
+TEST_F(MonitorTest, WalThatNobodyCommitsReachesTheReplicas) {
+  ASSERT_TRUE(catches_up(1, now()));
+  auto primary = cluster_.primary().superuser();
+  for (int round = 0; round < 3; ++round) {
+    primary.must("BEGIN");
+    primary.must("SELECT pg_logical_emit_message(false, 'howdah', 'not flushed')");
+    EXPECT_TRUE(catches_up(1, now())) << "round " << round;
+    primary.must("ROLLBACK");
+  }
+}
+
 // After a switch of the WAL file the insert position stands behind a page header that no record has reached.
 TEST_F(MonitorTest, AnIdlePrimaryAtAPageBoundaryKeepsItsReplicasUsable) {
   ASSERT_TRUE(catches_up(1, now()));
