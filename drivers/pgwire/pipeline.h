@@ -133,19 +133,21 @@ class Pipeline {
   }
 
   // After kError: pops everything that the server will skip, the failed head included, and calls skipped(entry, failed)
-  // for each; `failed` is true for the head. Stops before the Sync (or Query) that ends the skipping. A failed Query,
-  // FunctionCall or Sync stays: its ReadyForQuery is still to come.
+  // for each, last to first, so that what was noted when they were sent is undone in turn; `failed` is true for the head.
+  // Stops before the Sync that ends the skipping. A failed Query, FunctionCall or Sync stays: its ReadyForQuery is still
+  // to come.
   template <class Skipped>
   void fail(Skipped skipped) {
     const OwedKind kind = head().kind;
     if (kind == OwedKind::kQuery || kind == OwedKind::kFunctionCall || kind == OwedKind::kSync || kind == OwedKind::kResync) return;
-    bool failed = true;
-    while (!empty() && head().kind != OwedKind::kSync) {
-      const Entry entry = head();
-      pop();
-      skipped(entry, failed);
-      failed = false;
+    std::size_t count = 0;
+    while (count < count_ && at(count).kind != OwedKind::kSync) ++count;
+    for (std::size_t i = count; i-- > 0;) {
+      const Entry entry = at(i);
+      skipped(entry, i == 0);
     }
+    first_ = (first_ + count) & (ring_.size() - 1);
+    count_ -= count;
   }
 
   // Visits every entry, first to last; the visitor may change it.
@@ -156,6 +158,7 @@ class Pipeline {
   void clear() { first_ = count_ = 0; }
 
  private:
+  const Entry& at(std::size_t i) const { return ring_[(first_ + i) & (ring_.size() - 1)]; }
   static Verdict completes(bool expected) { return expected ? Verdict::kCompletes : Verdict::kUnexpected; }
   void grow() {
     std::vector<Entry> larger(ring_.empty() ? 8 : ring_.size() * 2);

@@ -15,7 +15,7 @@ class ConnectionReset final : public ReplyOwner {
 
   void on_reply(ServerConn&, Bytes) override {}
   void on_fabricated(ServerConn&, char) override {}
-  void on_entry_done(ServerConn&, const ServerEntry&, bool) override {}
+  void on_entry_done(ServerConn&, const ServerEntry&, EntryOutcome) override {}
   void on_ready(ServerConn& from, const ServerEntry& entry) override;
   void on_copy_in(ServerConn&) override {}
   void on_lost(ServerConn& from) override;

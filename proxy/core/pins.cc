@@ -16,7 +16,6 @@ const char* name_of(PinReason reason) {
     case PinReason::kSetConfig: return "set_config";
     case PinReason::kListen: return "listen";
     case PinReason::kUserCode: return "user code";
-    case PinReason::kPreparedStatement: return "prepared statement";
   }
   return "";
 }
@@ -41,7 +40,6 @@ const char* describe(PinReason reason) {
     case PinReason::kLoad: return "LOAD";
     case PinReason::kSetConfig: return "set_config of a parameter that is not named in the statement";
     case PinReason::kListen: return "pg_listening_channels()";
-    case PinReason::kPreparedStatement: return "PREPARE";
     case PinReason::kNone:
     case PinReason::kUserCode: break;
   }

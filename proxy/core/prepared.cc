@@ -1,6 +1,8 @@
 #include "proxy/core/prepared.h"
 
+#include <algorithm>
 #include <atomic>
+#include <utility>
 
 namespace howdah::proxy {
 
@@ -10,6 +12,20 @@ namespace {
 std::uint64_t next_id() {
   static std::atomic<std::uint64_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+std::string key_of(std::string_view text, std::span<const Oid> types, std::uint64_t settings_scope) {
+  std::string key;
+  key.reserve(text.size() + 1 + types.size_bytes() + sizeof settings_scope);
+  key.append(text).push_back('\0');
+  key.append(reinterpret_cast<const char*>(&settings_scope), sizeof settings_scope);
+  key.append(reinterpret_cast<const char*>(types.data()), types.size_bytes());
+  return key;
+}
+
+// No text of a Parse contains a zero byte.
+std::string sql_key_of(std::string_view tail, std::uint64_t settings_scope) {
+  return std::string(1, '\0') + key_of(tail, {}, settings_scope);
 }
 
 }  // namespace
@@ -23,29 +39,44 @@ StatementPtr StatementRegistry::make_unnamed(std::string_view text, std::vector<
   return statement;
 }
 
-std::string StatementRegistry::key_of(std::string_view text, std::span<const Oid> types) {
-  std::string key;
-  key.reserve(text.size() + 1 + types.size() * sizeof(Oid));
-  key.append(text).push_back('\0');
-  key.append(reinterpret_cast<const char*>(types.data()), types.size() * sizeof(Oid));
-  return key;
+void StatementRegistry::rewrite_unnamed(Statement& statement, std::string_view text, std::span<const Oid> types) {
+  if (statement.text != text || !std::equal(types.begin(), types.end(), statement.types.begin(), statement.types.end())) {
+    statement.text.assign(text);
+    statement.types.assign(types.begin(), types.end());
+    statement.plan.reset();
+    statement.scope = 0;
+  }
+  statement.id = next_id();
 }
 
-void StatementRegistry::forget(const Statement& statement) {
-  const auto found = by_key_.find(key_of(statement.text, statement.types));
-  if (found != by_key_.end() && found->second.lock().get() == &statement) by_key_.erase(found);
+StatementPtr StatementRegistry::intern(std::string_view text, std::vector<Oid> types, std::uint64_t settings_scope) {
+  auto statement = intern_key(key_of(text, types, settings_scope), text, settings_scope);
+  if (statement->types.empty()) statement->types = std::move(types);
+  return statement;
 }
 
-StatementPtr StatementRegistry::intern(std::string_view text, std::vector<Oid> types) {
-  auto& slot = by_key_[key_of(text, types)];
+StatementPtr StatementRegistry::intern_sql(std::string_view tail, std::string_view inner, std::uint64_t settings_scope) {
+  auto statement = intern_key(sql_key_of(tail, settings_scope), inner, settings_scope);
+  if (statement->sql_tail.empty()) statement->sql_tail = tail;
+  return statement;
+}
+
+StatementPtr StatementRegistry::intern_key(std::string key, std::string_view text, std::uint64_t settings_scope) {
+  auto& slot = by_key_[std::move(key)];
   if (auto known = slot.lock()) return known;
   auto statement = std::make_shared<Statement>();
   statement->text = text;
-  statement->types = std::move(types);
+  statement->settings_scope = settings_scope;
   statement->id = next_id();
   slot = statement;
   if (by_key_.size() > sweep_at_) sweep();
   return statement;
+}
+
+void StatementRegistry::retire(Statement& statement) {
+  if (statement.unnamed || std::exchange(statement.retired, true)) return;
+  by_key_.erase(statement.sql_tail.empty() ? key_of(statement.text, statement.types, statement.settings_scope)
+                                           : sql_key_of(statement.sql_tail, statement.settings_scope));
 }
 
 void StatementRegistry::sweep() {
@@ -61,6 +92,7 @@ bool ServerStatements::contains(std::uint64_t id) {
 }
 
 void ServerStatements::add(std::uint64_t id) {
+  if (by_id_.contains(id)) return;
   order_.push_front(id);
   by_id_[id] = order_.begin();
 }

@@ -37,6 +37,26 @@ Error ended_by_server(Bytes body) {
   return error;
 }
 
+// Without the format codes, which are the Bind's. Never 0. https://www.postgresql.org/docs/15/protocol-message-formats.html
+std::uint64_t hash_of_description(Bytes body) {
+  pgwire::RowDescription description;
+  if (!decode(body, description)) return 1;
+  std::uint64_t hash = 14695981039346656037u;
+  const auto mix = [&](const void* data, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) hash = (hash ^ static_cast<const unsigned char*>(data)[i]) * 1099511628211u;
+  };
+  Bytes rest = description.fields;
+  for (pgwire::FieldDescription field; pgwire::RowDescription::next(rest, field);) {
+    mix(field.name.data(), field.name.size() + 1);
+    mix(&field.table, sizeof field.table);
+    mix(&field.column, sizeof field.column);
+    mix(&field.type, sizeof field.type);
+    mix(&field.type_size, sizeof field.type_size);
+    mix(&field.type_modifier, sizeof field.type_modifier);
+  }
+  return hash | 1;
+}
+
 }  // namespace
 
 ServerConn::ServerConn(Pool& pool, net::Reactor& reactor) : pool_(&pool), reactor_(&reactor), timer_(*this) {}
@@ -79,6 +99,20 @@ void ServerConn::flush(Bytes more) {
   const std::size_t from_out = std::min(result.count, out_.size());
   out_.consume(from_out);
   out_.append(more.substr(result.count - from_out));
+}
+
+void ServerConn::flush_into(net::Buffer& kept) {
+  if (lost() || out_.empty()) return;
+  const auto result = stream_.write(out_.view(), {});
+  if (result.status == net::IoStatus::kError) return fail(lost_error(std::strerror(result.error)));
+  pool_->counters.bytes_out += result.count;
+  if (result.count == out_.size() && kept.empty()) {
+    kept.swap(out_);
+    return out_.release();
+  }
+  kept.append(out_.view().substr(0, result.count));
+  out_.consume(result.count);
+  if (out_.empty()) out_.release();
 }
 
 void ServerConn::resume_reading() {
@@ -127,7 +161,7 @@ void ServerConn::fail(Error reason) {
     reactor_->remove(stream_.fd(), *this);
     stream_.close();
   }
-  pipeline.clear();
+  drop_owed();
   out_.release();
   link.cut = body_left_ > 0 && body_forward_ && !link.collect;
   link.owed = 0;
@@ -140,6 +174,17 @@ void ServerConn::fail(Error reason) {
     in_.release();
     pool_->on_lost(*this, before);
   }
+}
+
+// What was noted for replies that will never come is undone, last to first.
+void ServerConn::drop_owed() {
+  std::vector<ServerEntry> noted;
+  pipeline.for_each([&](const ServerEntry& entry) {
+    if (entry.effect != 0) noted.push_back(entry);
+  });
+  pipeline.clear();
+  if (owner_ == nullptr) return;
+  for (std::size_t i = noted.size(); i-- > 0;) owner_->on_entry_done(*this, noted[i], EntryOutcome::kSkipped);
 }
 
 void ServerConn::retire() {
@@ -290,6 +335,7 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
         if (owner_ != nullptr) owner_->on_copy_in(*this);
       }
       if (type == be::kCommandComplete && (!head.forward || link.collect)) link.tag.assign(body.data(), body.size() - 1);
+      if (type == be::kParameterDescription && !head.forward) link.types.assign(body);
       if (head.forward) give(head, whole);
       return;
     }
@@ -300,7 +346,8 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
       pipeline.pop();
       --link.owed;
       if (entry.kind == OwedKind::kExecute) link.copy_in = false;
-      owner_->on_entry_done(*this, entry, true);
+      if (type == be::kRowDescription && entry.effect != 0) link.description = hash_of_description(body);
+      owner_->on_entry_done(*this, entry, EntryOutcome::kDone);
       return;
     }
     case Verdict::kError:
@@ -358,16 +405,15 @@ void ServerConn::take_error(Bytes body, Bytes whole) {
   }
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   // A fatal one ends this connection, not the client's: the session tells it, unless it can repeat the statement.
-  if ((head.forward_error || head.forward) && !fatal) {
-    give_error(head, fields, body, whole);
+  if ((head.forward_error || head.forward) && !fatal && give_error(head, fields, body, whole)) {
     if (!reworded.empty() && !link.collect) owner_->flush_replies(*this);  // it goes away
     link.error_forwarded = true;
   }
   link.error_body.assign(body.data(), body.size());
   if (fatal) return fail(ended_by_server(body));
-  pipeline.fail([&](const ServerEntry& entry, bool) {
+  pipeline.fail([&](const ServerEntry& entry, bool failed) {
     --link.owed;
-    owner_->on_entry_done(*this, entry, false);
+    owner_->on_entry_done(*this, entry, failed ? EntryOutcome::kFailed : EntryOutcome::kSkipped);
   });
 }
 
@@ -385,7 +431,7 @@ void ServerConn::take_ready(Bytes body, Bytes whole) {
         std::chrono::duration_cast<microseconds>(reactor_->now() - owing_since).count());
   }
   --link.owed;
-  owner_->on_entry_done(*this, entry, !link.error);
+  owner_->on_entry_done(*this, entry, link.error ? EntryOutcome::kFailed : EntryOutcome::kDone);
   owner_->on_ready(*this, entry);
 }
 
@@ -411,13 +457,20 @@ void ServerConn::give(const ServerEntry&, Bytes bytes) {
   owner_->on_reply(*this, bytes);
 }
 
-// With the position as the client's text has it, where only a part of that text was sent.
-void ServerConn::give_error(const ServerEntry& entry, const pgwire::ErrorFields& fields, Bytes body, Bytes whole) {
-  if (link.position_offset == 0 || fields.position == 0) return give(entry, whole);
-  std::string moved;
-  pgwire::append_with_position(moved, be::kErrorResponse, body, fields.position + link.position_offset);
-  give(entry, moved);
-  if (!link.collect) owner_->flush_replies(*this);  // `moved` goes away
+// With the position as the client's text has it, where only a part of that text was sent. False: the owner keeps it.
+bool ServerConn::give_error(const ServerEntry& entry, const pgwire::ErrorFields& fields, Bytes body, Bytes whole) {
+  std::string instead;
+  if (owner_ != nullptr && !owner_->on_server_error(*this, entry, fields, instead)) return false;
+  if (instead.empty()) {
+    if (link.position_offset == 0 || fields.position == 0) {
+      give(entry, whole);
+      return true;
+    }
+    pgwire::append_with_position(instead, be::kErrorResponse, body, fields.position + link.position_offset);
+  }
+  give(entry, instead);
+  if (!link.collect) owner_->flush_replies(*this);  // `instead` goes away
+  return true;
 }
 
 void ServerConn::hand_out_fabricated() {
@@ -432,7 +485,7 @@ void ServerConn::hand_out_fabricated() {
     }
     pipeline.pop();
     --link.owed;
-    owner_->on_entry_done(*this, entry, true);
+    owner_->on_entry_done(*this, entry, EntryOutcome::kDone);
   }
 }
 

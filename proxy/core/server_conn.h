@@ -21,6 +21,13 @@ class Pool;
 class ServerConn;
 class ServerLogin;
 
+// How the reply that was owed to a message ended.
+enum class EntryOutcome : std::uint8_t {
+  kDone,
+  kFailed,   // answered by an error
+  kSkipped,  // not looked at by the server: a message before it had failed
+};
+
 // Who gets a server connection's replies: the session that holds it. All calls come from ServerConn::on_io().
 class ReplyOwner {
  public:
@@ -28,8 +35,13 @@ class ReplyOwner {
   virtual void on_reply(ServerConn& from, Bytes bytes) = 0;
   // A five-byte message of the proxy's own, at its place in the order.
   virtual void on_fabricated(ServerConn& from, char type) = 0;
-  // An entry ended: answered, failed, or skipped after another's failure.
-  virtual void on_entry_done(ServerConn& from, const pgwire::Owed<ReplyOwner*>& entry, bool ok) = 0;
+  // An ErrorResponse that the client would get. False: it does not. A message in `instead` takes its place.
+  virtual bool on_server_error(ServerConn&, const pgwire::Owed<ReplyOwner*>&, const pgwire::ErrorFields&,
+                               std::string& /*instead*/) {
+    return true;
+  }
+  // An entry ended. Those that one error ended come last to first, before the pipeline forgets them.
+  virtual void on_entry_done(ServerConn& from, const pgwire::Owed<ReplyOwner*>& entry, EntryOutcome outcome) = 0;
   // ReadyForQuery for a Query, Sync or FunctionCall of this owner.
   virtual void on_ready(ServerConn& from, const pgwire::Owed<ReplyOwner*>& entry) = 0;
   virtual void on_copy_in(ServerConn& from) = 0;
@@ -77,6 +89,8 @@ struct LinkState {
   int position_offset = 0;       // characters of the client's text before the part that was sent
   std::string error_body;        // the last error's fields
   std::string tag;               // the last command tag of an entry that is not forwarded, or collected
+  std::string types;             // the last ParameterDescription of an entry that is not forwarded
+  std::uint64_t description = 0; // hash of the last RowDescription that answered a Describe with an effect
   SettingsPtr settings_at_begin; // of the server connection, for ROLLBACK
 };
 
@@ -100,6 +114,9 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   // Bytes for the server, kept until flush(); flush(more) writes both with one system call.
   void queue(Bytes bytes) { out_.append(bytes); }
   void flush(Bytes more = {});
+  // flush(), and what it writes is appended to `kept`, which takes the buffer over where it can.
+  void flush_into(net::Buffer& kept);
+  std::size_t queued() const { return out_.size(); }
   // True while the server takes bytes slower than they come.
   bool congested() const { return out_.size() > kHighWater; }
   void owe(const ServerEntry& entry);
@@ -169,7 +186,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   void take_stray(char type, Bytes body);
   void relay_raw();
   void give(const ServerEntry& entry, Bytes bytes);
-  void give_error(const ServerEntry& entry, const pgwire::ErrorFields& fields, Bytes body, Bytes whole);
+  bool give_error(const ServerEntry& entry, const pgwire::ErrorFields& fields, Bytes body, Bytes whole);
+  void drop_owed();
   void hand_out_fabricated();
   void end_batch();
 

@@ -10,6 +10,7 @@
 #include "proxy/core/admin_protocol.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/listening.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session_notes.h"
 #include "proxy/core/worker.h"
@@ -23,6 +24,9 @@ namespace {
 constexpr std::size_t kClientHighWater = 256 * 1024;  // beyond this, servers are not read for this client
 constexpr std::size_t kClientLowWater = 64 * 1024;
 constexpr auto kLinger = std::chrono::seconds(60);  // for a client that reads nothing of its last answers
+constexpr std::size_t kLargeMessage = 1 << 20;  // a Bind beyond this is not kept as a whole
+constexpr std::size_t kBindHead = 64 * 1024;    // of it, to find names and formats in
+constexpr std::size_t kGroupFlush = 32 * 1024;  // of messages before a Sync: they need not wait for it
 
 // Whatever the session still holds goes back to the pools; what is under way there is canceled, and rolled back.
 template <class Release>
@@ -170,6 +174,11 @@ Task<> Session::serve() {
         if (frozen_) co_return;
         break;
       }
+      // Values without bound go through as they come, once what stands before them is there.
+      if (status == pgwire::FrameStatus::kOk && header.type == fe::kBind && in.size() >= kBindHead && logged_in_ && !is_admin_ &&
+          header.total > kLargeMessage && co_await large_bind(header.total)) {
+        continue;
+      }
       if (!read_client()) break;
       continue;
     }
@@ -183,6 +192,7 @@ Task<> Session::serve() {
       co_await handle(header.type, body, whole);
     }
     in_.consume(std::exchange(message_size_, 0));
+    if (ext_ && ext_->conn != nullptr && ext_->conn->queued() > kGroupFlush) co_await relieve_group();
     if (deadlines_) {
       deadlines_->end_statement();
       if (!tx_.active()) deadlines_->end_transaction();
@@ -190,6 +200,8 @@ Task<> Session::serve() {
     // A client that sends without reading its answers waits until it has read them.
     while (out_.size() > kClientHighWater && !closing_) co_await suspend();
   }
+  // The rest of a group is still to come: the server may begin, as PostgreSQL would.
+  if (ext_ && ext_->conn != nullptr && !closing_) flush_group(*ext_->conn);
   flush_client();
   // Who sends no more may still read: the last answers are written out before the connection ends. No server waits for
   // that.
@@ -384,54 +396,13 @@ void Session::flush_replies(ServerConn& from) {
   if (out_.size() > kClientHighWater) from.pause_reading();
 }
 
-void Session::on_entry_done(ServerConn& from, const ServerEntry& entry, bool ok) {
-  if (entry.effect != 0 && ext_ && entry.effect <= ext_->effects.size()) {
-    const auto& effect = ext_->effects[entry.effect - 1u];
-    switch (entry.kind) {
-      case pgwire::OwedKind::kParse:
-        if (ok) {
-          effect.statement->verified_scope = effect.statement->scope;
-          break;
-        }
-        // A Parse that failed or was skipped leaves nothing behind, here or on the server.
-        if (!effect.statement->unnamed) {
-          from.statements.remove(effect.statement->id);
-          if (entry.forward) ext_->named.erase(effect.name);
-        } else {
-          from.statements.unnamed = 0;
-          if (entry.forward) ext_->unnamed.reset();
-        }
-        break;
-      case pgwire::OwedKind::kClose:
-        // The server skipped the Close of an evicted statement: it still has it.
-        if (!ok && effect.evicted != 0) from.statements.add(effect.evicted);
-        break;
-      case pgwire::OwedKind::kExecute:
-        if (effect.plan && !effect.plan->statements.empty()) {
-          apply_effect(from, effect.plan->statements[0], effect.statement->text, ok);
-        }
-        break;
-      default:
-        break;
-    }
-  }
-  if (!ok && from.link.error && ext_ && (entry.kind == pgwire::OwedKind::kBind || entry.kind == pgwire::OwedKind::kExecute)) {
-    forget_outdated(from);
-  }
-  if (!ok && from.link.error_forwarded) {
+void Session::on_entry_done(ServerConn& from, const ServerEntry& entry, EntryOutcome outcome) {
+  if (entry.effect != 0 && ext_ && entry.effect <= ext_->effects.size()) settle_effect(from, entry, outcome);
+  if (outcome != EntryOutcome::kDone && from.link.error_forwarded) {
     statement_failed_ = true;
     if (ext_ && ext_->active) ext_->failed = true;
   }
   if (from.link.owed == 0) wake();
-}
-
-// "cached plan must not change result type": the client will prepare the text anew, and must not be given the same plan.
-void Session::forget_outdated(const ServerConn& from) {
-  pgwire::ErrorFields fields;
-  if (!decode(Bytes(from.link.error_body), fields) || fields.sqlstate != "0A000" || fields.routine != "RevalidateCachedQuery") return;
-  for (const auto& portal : ext_->portals) {
-    if (portal.conn == &from && portal.statement != nullptr && !portal.statement->unnamed) worker_.statements.forget(*portal.statement);
-  }
 }
 
 void Session::on_ready(ServerConn&, const ServerEntry&) { wake(); }

@@ -44,38 +44,9 @@ struct StateNotes;
 
 inline constexpr std::uint16_t kNoServer = 0xffff;  // instead of a ServerId's value
 
-// A portal of the extended protocol, from Bind to the end of its transaction (or Sync outside of one).
-struct Portal {
-  std::string name;
-  sharding::sql::PlanPtr plan;        // null: a statement without text (empty query)
-  StatementPtr statement;
-  ServerConn* conn = nullptr;         // null: answered by the proxy, or run on all shards
-  bool on_all = false;
-  bool described = false;             // on_all: the client asked for a description
-  std::string bind_tail;              // on_all: the Bind message behind its names
-  sharding::Route route;              // on_all: kAllShards or kManyShards
-};
-
-// State of the extended protocol; made when a client first uses it.
-struct Extended {
-  std::unordered_map<std::string, StatementPtr> named;
-  StatementPtr unnamed;
-  // Since the last Sync:
-  bool failed = false;                // messages are skipped up to Sync
-  bool active = false;                // any message came
-  ServerConn* conn = nullptr;         // where unsynced messages went
-  std::vector<StatementPtr> pending;  // parsed, their ParseComplete still owed, sent nowhere yet
-  std::vector<std::string> pending_names;
-  std::vector<Portal> portals;
-  struct Effect {
-    sharding::sql::PlanPtr plan;      // of an Execute
-    StatementPtr statement;           // of a Parse or an Execute
-    std::uint64_t evicted = 0;        // of a Close that makes room on the server: Statement::id
-    std::string name;                 // of a client's Parse
-  };
-  std::vector<Effect> effects;        // by ServerEntry::effect - 1
-  std::uint32_t copy_syncs = 0;       // sent inside a COPY that had failed: still to be answered
-};
+struct ClientStatement;
+struct Extended;
+struct Portal;
 
 class Session final : public net::IoHandler,
                       public net::Runnable,
@@ -114,7 +85,9 @@ class Session final : public net::IoHandler,
 
   void on_reply(ServerConn& from, Bytes bytes) override;
   void on_fabricated(ServerConn& from, char type) override;
-  void on_entry_done(ServerConn& from, const ServerEntry& entry, bool ok) override;
+  bool on_server_error(ServerConn& from, const ServerEntry& entry, const pgwire::ErrorFields& fields,
+                       std::string& instead) override;
+  void on_entry_done(ServerConn& from, const ServerEntry& entry, EntryOutcome outcome) override;
   void on_ready(ServerConn& from, const ServerEntry& entry) override;
   void on_copy_in(ServerConn& from) override;
   void on_lost(ServerConn& from) override;
@@ -161,6 +134,7 @@ class Session final : public net::IoHandler,
   void on_listener(const Error* error);
 
  private:
+  friend class SqlPrepare;
   using Plan = sharding::sql::StatementPlan;
   using PlanPtr = sharding::sql::PlanPtr;
 
@@ -180,7 +154,6 @@ class Session final : public net::IoHandler,
   void send(Bytes bytes);      // to the client, in order; written at the end of the batch
   void flush_client();
   void send_error(const Error& error);
-  void forget_outdated(const ServerConn& from);
   void send_lost(ServerConn& conn);  // what the server said when it ended the connection, or that it is gone
   void send_ready();
   void fatal(const Error& error);
@@ -271,6 +244,7 @@ class Session final : public net::IoHandler,
   Task<> run_string(PlanPtr plan, std::vector<Result<sharding::Route>> routes, std::string sql);
   Task<bool> run_range(PlanPtr plan, std::size_t first, std::size_t last, const std::vector<Result<sharding::Route>>& routes,
                        const std::string& sql);
+  void replace_unnamed_portal(const PlanPtr& query);
   Task<> run_single(const PlanPtr& plan, Bytes sql, Bytes whole);
   Task<> try_setting(const Plan& statement, Bytes text);
   Task<bool> run_query(ServerConn& conn, Bytes message, bool forward_ready);
@@ -330,6 +304,7 @@ class Session final : public net::IoHandler,
   Task<bool> two_phase(std::vector<ServerConn*> writers);
   Task<> rollback_links();
   void end_transaction(bool committed);
+  Task<bool> begin_again(const Plan& plan, std::string_view text);
   Task<bool> relay(ServerConn& conn, std::string_view sql);
   Task<bool> on_links(std::span<ServerConn* const> conns, std::string_view sql, bool statuses = false);
   Task<bool> rollback_one();
@@ -359,35 +334,67 @@ class Session final : public net::IoHandler,
 
   // --- session_extended.cc: Parse, Bind, Describe, Execute, Close, Flush, Sync
   Task<> on_parse(Bytes body);
-  Task<> on_bind(Bytes body);
+  Task<> on_bind(Bytes body, const pgwire::BindMessage* decoded = nullptr);
+  Task<bool> large_bind(std::size_t total);  // session_large_bind.cc
   Task<> on_describe(Bytes body);
   Task<> on_execute(Bytes body);
   Task<> on_close_message(Bytes body);
   Task<> on_sync();
   Task<> on_flush();
+  bool answers_itself(const sharding::sql::Plan& plan) const;
+  std::uint16_t bind_effect(const std::string& name);
   Task<bool> bind_somewhere(const pgwire::BindMessage& bind, const StatementPtr& statement, PlanPtr plan);
-  Task<> describe_statement(const StatementPtr& statement);
+  Task<> describe_statement(StatementPtr statement, std::shared_ptr<ClientStatement> client);
   void describe_proxy_statement(const Plan& plan);
+  bool may_be_on_server(Bytes portal) const;
+  Task<bool> ask_server(pgwire::OwedKind kind, std::string message);
 
   // --- session_group.cc: the messages between two Syncs as one unit
   Extended& ext();
   Task<> fail_group(Error error);
+  void spoil_group();
   Task<bool> drain_group();
   Task<bool> bound_effects();
   Task<bool> leave_group_conn();         // before another connection takes over; false: refused, the client was told
+  Task<> relieve_group();
+  void flush_group(ServerConn& conn);
   void use(ServerConn& conn);
   Task<ServerConn*> any_conn();
   Task<bool> settle_pending();
   bool proxy_knows(const Statement& statement);
-  void ensure_parsed(ServerConn& conn, const StatementPtr& statement, bool forward, std::string name);
-  void fabricate(char type);
-  std::uint16_t note_effect(PlanPtr plan, StatementPtr statement, std::string name);
-  Portal* find_portal(Bytes name);
-  void drop_portals();
-  StatementPtr find_statement(Bytes name);
-  Result<PlanPtr> plan_statement(Statement& statement);
   void end_group();
   bool more_binds_may_follow() const;
+
+  // --- session_implicit.cc: the implicit transaction of a group
+  bool loose_group() const;
+  Task<bool> control_loose_group(const Plan& plan, std::string text);
+  Task<bool> query_amid_group(const sharding::sql::Plan* plan, Bytes text);
+  Task<> end_query_amid_group();
+  Task<bool> fail_on_server();
+
+  // --- session_statements.cc: a client's names, and the statements that servers know
+  ClientStatement* find_client(Bytes name);
+  StatementPtr find_statement(Bytes name);
+  std::optional<Error> too_many_statements() const;
+  Portal* find_portal(Bytes name);
+  void drop_portals();
+  Result<PlanPtr> plan_statement(Statement& statement);
+  std::uint64_t statement_scope();
+  void undo_pending();
+  void undo_parse(const std::string& name, const StatementPtr& before);
+  void note_local_setting(std::string_view name);
+  void note_code(const Plan& plan);
+  StatementPtr parsed_unnamed(Bytes text, std::span<const Oid> types);
+  void ensure_parsed(ServerConn& conn, const StatementPtr& statement, std::uint16_t parse_effect);
+  void fabricate(char type, std::uint16_t effect = 0);
+  void settle_effect(ServerConn& from, const ServerEntry& entry, EntryOutcome outcome);
+  void rename_error(const ServerConn& from, pgwire::ErrorFields fields, std::string& instead);
+
+  // --- session_heal.cc: "cached plan must not change result type"
+  void note_risk(const std::shared_ptr<ClientStatement>& client);
+  Task<bool> heal(ServerConn& conn, bool synced);
+  Task<bool> same_description(ServerConn& conn, const StatementPtr& fresh, std::uint64_t known);
+  void send_again(ServerConn& conn, Bytes sent, const std::shared_ptr<ClientStatement>& client);
 
   Worker& worker_;
   net::Stream stream_;

@@ -9,6 +9,7 @@
 #include "drivers/pgwire/error_fields.h"
 #include "drivers/pgwire/frame.h"
 #include "drivers/pgwire/frontend.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
 

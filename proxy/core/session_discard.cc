@@ -4,6 +4,7 @@
 
 #include "drivers/pgwire/backend.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/session.h"
 #include "proxy/core/session_notes.h"
 #include "proxy/core/worker.h"
@@ -90,8 +91,11 @@ Task<bool> Session::become(SettingsPtr wanted, std::string_view tag) {
 
 Task<bool> Session::discard(const Plan& plan) {
   const bool all = plan.name == "all";
-  if (all && (tx_.active() || (ext_ && ext_->conn != nullptr && ext_->conn->link.executed))) {
+  if (all && tx_.active()) {
     co_return fail_statement(make_error(ErrorCode::kActiveTransaction, "DISCARD ALL cannot run inside a transaction block"));
+  }
+  if (all && ext_ && ext_->ran) {
+    co_return fail_statement(make_error(ErrorCode::kActiveTransaction, "DISCARD ALL cannot be executed within a pipeline"));
   }
   std::string what = plan.name;
   std::transform(what.begin(), what.end(), what.begin(), [](unsigned char c) { return std::toupper(c); });
@@ -124,7 +128,7 @@ Task<bool> Session::discard(const Plan& plan) {
   }
   if (ext_) {
     ext_->named.clear();
-    ext_->unnamed.reset();
+    drop_portals();
   }
   if (notes_) notes_->configs.clear();
   stop_listening();

@@ -3,10 +3,14 @@
 #include <algorithm>
 
 #include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/error_fields.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
+#include "proxy/core/extended_rules.h"
 #include "proxy/core/session.h"
 #include "proxy/core/session_notes.h"
+#include "proxy/core/sql_prepare.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
@@ -15,44 +19,7 @@ namespace sql = sharding::sql;
 using pgwire::OwedKind;
 using sql::Verb;
 
-namespace {
-
-// A body that should begin with `strings` strings, then hold at least `more` bytes: in PostgreSQL's words.
-Error malformed(Bytes body, int strings, std::size_t more = 0) {
-  for (int i = 0; i < strings; ++i) {
-    const auto end = body.find('\0');
-    if (end == Bytes::npos) return make_error(ErrorCode::kProtocolViolation, "invalid string in message");
-    body.remove_prefix(end + 1);
-  }
-  return make_error(ErrorCode::kProtocolViolation,
-                    body.size() < more ? "insufficient data left in message" : "invalid message format");
-}
-
-// As malformed(), for a kind and a name: the kind is looked at last.
-Error malformed_target(Bytes body, const char* message) {
-  const Bytes name = body.substr(std::min<std::size_t>(1, body.size()));
-  if (name.find('\0') + 1 != name.size() || name.empty()) return malformed(name, 1);
-  return make_error(ErrorCode::kProtocolViolation, std::string("invalid ") + message + " message subtype " +
-                                                       std::to_string(static_cast<unsigned char>(body[0])));
-}
-
-Error no_statement(Bytes name) {
-  return make_error(ErrorCode::kUnknownStatement,
-                    name.empty() ? std::string("unnamed prepared statement does not exist")
-                                 : "prepared statement \"" + std::string(name) + "\" does not exist");
-}
-
-Error no_portal(Bytes name) {
-  return make_error(ErrorCode::kUnknownCursor, "portal \"" + std::string(name) + "\" does not exist");
-}
-
-bool ends_transaction(const sql::Plan& plan) {
-  if (plan.statements.empty()) return true;
-  const Verb verb = plan.statements[0].verb;
-  return verb == Verb::kCommit || verb == Verb::kRollback || verb == Verb::kRollbackTo;
-}
-
-}  // namespace
+using Kind = Extended::Effect::Kind;
 
 Task<> Session::on_parse(Bytes body) {
   Extended& e = ext();
@@ -63,169 +30,67 @@ Task<> Session::on_parse(Bytes body) {
     co_await fail_group(malformed(body, 2, 2));
     co_return;
   }
-  const std::string name(parse.name);
-  if (!name.empty() && e.named.contains(name)) {
-    co_await fail_group(
-        make_error(ErrorCode::kDuplicateStatement, "prepared statement \"" + name + "\" already exists"));
-    co_return;
-  }
-  const auto most = worker_.config()->limits.statements;
-  if (!name.empty() && most != 0 && e.named.size() >= most) {
-    co_await fail_group(make_error(ErrorCode::kProgramLimit, "too many prepared statements: " + std::to_string(most),
-                                   "close those that are not needed, or raise limits.statements in the proxy's configuration"));
-    co_return;
-  }
-  std::vector<Oid> types(parse.type_count);
+  const bool unnamed = parse.name.empty();
+  auto& types = worker_.parse_types;
+  types.resize(parse.type_count);
   for (std::size_t i = 0; i < types.size(); ++i) types[i] = parse.type(i);
-  StatementPtr statement;
-  if (name.empty()) {
-    statement = StatementRegistry::make_unnamed(parse.query, std::move(types));
-  } else {
-    statement = worker_.statements.intern(parse.query, std::move(types));
-  }
+  StatementPtr statement = unnamed ? parsed_unnamed(parse.query, types)
+                                   : worker_.statements.intern(parse.query, types, statement_scope());
+  // The unnamed statement goes before PostgreSQL looks at the new text.
+  StatementPtr before = unnamed ? std::move(e.unnamed) : nullptr;
+  if (unnamed) e.unnamed = nullptr;
   const auto plan = plan_statement(*statement);
   const bool syntax = !plan && plan.error().code == ErrorCode::kSyntaxError;
-  if (client_status() == pgwire::TxStatus::kFailed && !syntax && (!plan || !ends_transaction(**plan))) {
-    co_await fail_group(failed_transaction());
-    co_return;
-  }
-  if (!plan) {
-    co_await fail_group(plan.error());
-    co_return;
-  }
-  if ((*plan)->statements.size() > 1) {
+  if (plan && (*plan)->statements.size() > 1) {
     co_await fail_group(
         make_error(ErrorCode::kSyntaxError, "cannot insert multiple commands into a prepared statement"));
     co_return;
   }
-  if (name.empty()) {
-    e.unnamed = statement;
-  } else {
-    e.named.emplace(name, statement);
-  }
-  if (!co_await bound_effects()) co_return;
-  e.pending.push_back(std::move(statement));
-  e.pending_names.push_back(name);
-}
-
-Task<> Session::on_bind(Bytes body) {
-  Extended& e = ext();
-  e.active = true;
-  if (e.failed) co_return;
-  pgwire::BindMessage bind;
-  if (!decode(body, bind)) {
-    co_await fail_group(malformed(body, 2, 2));
+  if (client_status() == pgwire::TxStatus::kFailed && !syntax && (!plan || !ends_transaction(**plan))) {
+    statement_failed_ = false;
+    const bool known = plan && (*plan)->statements[0].verb != Verb::kOther;
+    if (known || !co_await fail_on_server()) {
+      if (!statement_failed_) co_await fail_group(failed_transaction());
+      e.failed = true;
+      co_return;
+    }
+    e.pending.push_back({std::move(statement), std::string(parse.name), std::move(before)});
+    if (co_await settle_pending()) co_await drain_group();
     co_return;
   }
-  const StatementPtr statement = find_statement(bind.statement);
-  if (statement == nullptr) {
-    co_await fail_group(no_statement(bind.statement));
-    co_return;
-  }
-  const auto plan = plan_statement(*statement);
   if (!plan) {
     co_await fail_group(plan.error());
     co_return;
   }
-  if (client_status() == pgwire::TxStatus::kFailed && !ends_transaction(**plan)) {
-    co_await fail_group(failed_transaction());
-    co_return;
+  if (!unnamed) {
+    if (worker_.config()->pool.prepared_statements == 0 && worker_.config()->pool.mode != config::PoolMode::kSession) {
+      co_await fail_group(make_error(ErrorCode::kUnsupported, "named prepared statements are switched off",
+                                     "set pool.prepared_statements above 0, or use unnamed statements"));
+      co_return;
+    }
+    if (const auto too_many = too_many_statements(); too_many && find_client(parse.name) == nullptr) {
+      co_await fail_group(*too_many);
+      co_return;
+    }
+    if (find_client(parse.name) != nullptr) {
+      const std::string name(parse.name);
+      // PostgreSQL looks at the text first.
+      ServerConn* conn = proxy_knows(*statement) ? nullptr : co_await any_conn();
+      if (e.failed || closing_) co_return;
+      if (conn != nullptr) ensure_parsed(*conn, statement, 0);
+      co_await fail_group(
+          make_error(ErrorCode::kDuplicateStatement, "prepared statement \"" + name + "\" already exists"));
+      co_return;
+    }
   }
-  const std::size_t wanted = std::max<std::size_t>((*plan)->params, statement->types.size());
-  if (bind.params.count != wanted) {
-    co_await fail_group(make_error(
-        ErrorCode::kProtocolViolation, "bind message supplies " + std::to_string(bind.params.count) + " parameters, but prepared statement \"" +
-                                           std::string(bind.statement) + "\" requires " + std::to_string(wanted)));
-    co_return;
-  }
-  const auto same_name = [&](const Portal& portal) { return portal.name == bind.portal && portal.statement != nullptr; };
-  if (!bind.portal.empty() && std::any_of(e.portals.begin(), e.portals.end(), same_name)) {
-    co_await fail_group(make_error(ErrorCode::kDuplicateCursor, "cursor \"" + std::string(bind.portal) + "\" already exists"));
-    co_return;
-  }
-  std::erase_if(e.portals, [&](const Portal& portal) { return portal.name == bind.portal; });
   if (!co_await bound_effects()) co_return;
-  co_await bind_somewhere(bind, statement, *plan);
-}
-
-Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const StatementPtr& statement, PlanPtr plan) {
-  Extended& e = *ext_;
-  Portal portal;
-  portal.name = bind.portal;
-  portal.plan = plan;
-  portal.statement = statement;
-  const Plan* what = plan->statements.empty() ? nullptr : &plan->statements[0];
-  if (what != nullptr && proxy_handles(*what)) {
-    if (!co_await settle_pending()) co_return false;
-    fabricate(pgwire::be::kBindComplete);
-    e.portals.push_back(std::move(portal));
-    co_return true;
-  }
-  sharding::Route route;
-  Plan nothing;
-  nothing.where = sql::Where::kHome;
-  nothing.writes = false;
-  std::vector<std::string> configs;
-  if (what != nullptr) {
-    auto& params = worker_.params;
-    params.clear();
-    std::size_t i = 0;
-    for (const pgwire::Value value : bind.params) {
-      params.push_back({value.bytes, value.null, bind.formats.of(i) == pgwire::kBinaryFormat,
-                        i < statement->types.size() ? statement->types[i] : 0});
-      ++i;
-    }
-    if (!what->configs.empty()) configs = config_names(*what);
-    const sharding::Values values = values_of(statement->text, statement->slots, params);
-    auto found = sharding::route(*what, values, *pools_->database->snapshot().map);
-    if (!found) {
-      co_await fail_group(found.error());
-      co_return false;
-    }
-    route = *found;
+  if (unnamed) {
+    e.unnamed = statement;
+    e.spare = before;
   } else {
-    what = &nothing;
+    e.named.emplace(parse.name, std::make_shared<ClientStatement>(ClientStatement{statement}));
   }
-  if (route.kind == sharding::Route::Kind::kAllShards || route.kind == sharding::Route::Kind::kManyShards) {
-    portal.on_all = true;
-    portal.route = route;
-    portal.bind_tail = bind.after_names;
-    e.portals.push_back(std::move(portal));
-    co_return true;
-  }
-  const ShardId shard = shard_for(route, *what);
-  route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
-  ServerConn* conn = linked(shard);
-  const bool elsewhere = e.conn != nullptr && (e.conn != conn || conn->lost());
-  if (elsewhere && !co_await leave_group_conn()) co_return false;
-  if (!tx_.active() && what->writes && pools_->database->sharded() && more_binds_may_follow()) {
-    // A batch that may reach several shards: one transaction around it, committed at Sync.
-    if (e.conn != nullptr && !co_await leave_group_conn()) co_return false;
-    tx_.kind = Transaction::Kind::kImplicit;
-    tx_.settings_at_begin = settings_;
-  }
-  // A replica that served this group's reads cannot take its writes.
-  if (conn != nullptr && conn->link.replica && !what->read_only && !tx_.active() && !conn->link.pins.any()) {
-    if (e.conn == conn && !co_await leave_group_conn()) co_return false;
-    release(*conn);
-  }
-  conn = co_await link(shard, *what);
-  if (conn == nullptr) {
-    e.failed = true;
-    co_return false;
-  }
-  use(*conn);
-  if (!configs.empty()) note_configs(*conn, *what, std::move(configs));
-  ensure_parsed(*conn, statement, false, {});
-  auto& out = worker_.scratch;
-  out.clear();
-  pgwire::append_bind_renamed(out, bind.portal, statement->server_name(), bind.after_names);
-  conn->queue(out);
-  conn->owe({.kind = OwedKind::kBind, .owner = this});
-  conn->link.unsynced = true;
-  portal.conn = conn;
-  e.portals.push_back(std::move(portal));
-  co_return true;
+  e.pending.push_back({std::move(statement), std::string(parse.name), std::move(before)});
 }
 
 Task<> Session::on_describe(Bytes body) {
@@ -242,13 +107,21 @@ Task<> Session::on_describe(Bytes body) {
     if (statement == nullptr) {
       co_await fail_group(no_statement(describe.name));
     } else {
-      co_await describe_statement(statement);
+      if (!co_await bound_effects()) co_return;
+      co_await describe_statement(statement, describe.name.empty() ? nullptr : e.named.find(describe.name)->second);
     }
     co_return;
   }
   Portal* portal = find_portal(describe.name);
   if (portal == nullptr) {
-    co_await fail_group(no_portal(describe.name));
+    worker_.scratch.clear();
+    pgwire::append_describe(worker_.scratch, 'P', describe.name);
+    if (!may_be_on_server(describe.name) || !co_await ask_server(OwedKind::kDescribePortal, std::string(worker_.scratch))) {
+      co_await fail_group(no_portal(describe.name));
+    }
+  } else if (client_status() == pgwire::TxStatus::kFailed && !portal->plan->statements.empty() &&
+             portal->plan->statements[0].returns_rows) {
+    co_await fail_group(failed_transaction());
   } else if (portal->on_all) {
     portal->described = true;
   } else if (portal->conn == nullptr) {
@@ -258,12 +131,18 @@ Task<> Session::on_describe(Bytes body) {
     send(worker_.scratch);
   } else {
     ServerConn& conn = *portal->conn;
-    worker_.scratch.clear();
-    pgwire::append_describe(worker_.scratch, 'P', describe.name);
     if (e.conn != &conn && !co_await leave_group_conn()) co_return;
     use(conn);
+    std::uint16_t effect = 0;
+    if (portal->client) {
+      e.risk.described = true;
+      e.effects.push_back({.kind = Kind::kDescribe, .client = portal->client});
+      effect = static_cast<std::uint16_t>(e.effects.size());
+    }
+    worker_.scratch.clear();
+    pgwire::append_describe(worker_.scratch, 'P', describe.name);
     conn.queue(worker_.scratch);
-    conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});
+    conn.owe({.kind = OwedKind::kDescribePortal, .effect = effect, .owner = this});
     conn.link.unsynced = true;
   }
 }
@@ -277,7 +156,8 @@ void Session::describe_proxy_statement(const Plan& plan) {
   }
 }
 
-Task<> Session::describe_statement(const StatementPtr& statement) {
+Task<> Session::describe_statement(StatementPtr statement, std::shared_ptr<ClientStatement> client) {
+  Extended& e = *ext_;
   const auto plan = plan_statement(*statement);
   if (!plan) {
     co_await fail_group(plan.error());
@@ -286,18 +166,48 @@ Task<> Session::describe_statement(const StatementPtr& statement) {
   if (!(*plan)->statements.empty() && proxy_handles((*plan)->statements[0])) {
     if (!co_await settle_pending() || !co_await drain_group()) co_return;
     worker_.scratch.clear();
-    pgwire::append_parameter_description(worker_.scratch, {});
+    pgwire::append_parameter_description(worker_.scratch, statement->types);
     describe_proxy_statement((*plan)->statements[0]);
     send(worker_.scratch);
     co_return;
   }
+  if (!(*plan)->statements.empty()) {
+    SqlPrepare execute(*this, (*plan)->statements[0], statement->text);
+    if (execute.executes()) {
+      const auto found = execute.resolve();
+      if (!found) {
+        co_await fail_group(found.error());
+        co_return;
+      }
+      // An EXECUTE of nothing has no columns, says PostgreSQL.
+      ServerConn* conn = co_await any_conn();
+      if (conn == nullptr) co_return;
+      if (found->target) ensure_parsed(*conn, found->target, 0);
+      statement = StatementRegistry::make_unnamed(
+          execute.rewritten(found->at, found->target ? found->target->server_name() : Statement::server_name_of(0)), {});
+      client.reset();
+    }
+  }
+  if (client_status() == pgwire::TxStatus::kFailed && !(*plan)->statements.empty() && (*plan)->statements[0].returns_rows) {
+    co_await fail_group(failed_transaction());
+    co_return;
+  }
   ServerConn* conn = co_await any_conn();
   if (conn == nullptr) co_return;
-  ensure_parsed(*conn, statement, false, {});
+  std::uint16_t effect = 0;
+  if (client) {
+    note_risk(client);
+    e.risk.described = true;
+  }
+  ensure_parsed(*conn, statement, 0);
+  if (client) {
+    e.effects.push_back({.kind = Kind::kDescribe, .client = std::move(client)});
+    effect = static_cast<std::uint16_t>(e.effects.size());
+  }
   worker_.scratch.clear();
   pgwire::append_describe(worker_.scratch, 'S', statement->server_name());
   conn->queue(worker_.scratch);
-  conn->owe({.kind = OwedKind::kDescribeStatement, .owner = this});
+  conn->owe({.kind = OwedKind::kDescribeStatement, .effect = effect, .owner = this});
   conn->link.unsynced = true;
 }
 
@@ -313,7 +223,15 @@ Task<> Session::on_execute(Bytes body) {
   if (!co_await bound_effects()) co_return;
   Portal* portal = find_portal(execute.portal);
   if (portal == nullptr) {
-    co_await fail_group(no_portal(execute.portal));
+    worker_.scratch.clear();
+    pgwire::append_execute(worker_.scratch, execute.portal, execute.max_rows);
+    if (!may_be_on_server(execute.portal) || !co_await ask_server(OwedKind::kExecute, std::string(worker_.scratch))) {
+      co_await fail_group(no_portal(execute.portal));
+    }
+    co_return;
+  }
+  if (client_status() == pgwire::TxStatus::kFailed && (!portal->in_failed || !exits_transaction(*portal->plan, 0))) {
+    co_await fail_group(failed_transaction());
     co_return;
   }
   if (portal->on_all) {
@@ -337,13 +255,43 @@ Task<> Session::on_execute(Bytes body) {
     const PlanPtr plan = portal->plan;
     const StatementPtr statement = portal->statement;
     if (!co_await drain_group()) co_return;
+    portal = find_portal(execute.portal);
+    if (portal->done) {
+      pgwire::ErrorFields fields;
+      const std::string message = "portal \"" + portal->name + "\" cannot be run";
+      fields.severity = "ERROR";
+      fields.sqlstate = "55000";
+      fields.message = message;
+      worker_.scratch.clear();
+      pgwire::append_error(worker_.scratch, fields);
+      send(worker_.scratch);
+      statement_failed_ = e.failed = true;
+      if (tx_.active()) tx_.failed = true;
+      spoil_group();
+      co_return;
+    }
+    portal->done = true;
     const Plan& what = plan->statements[0];
-    const bool ends = what.verb == Verb::kCommit || what.verb == Verb::kRollback || what.verb == Verb::kSavepoint ||
-                      what.verb == Verb::kRelease || what.verb == Verb::kRollbackTo;
-    const bool resets = what.verb == Verb::kDiscard || what.verb == Verb::kSet;
-    // Simple queries of the proxy's own follow on these connections.
-    if (((ends && tx_.active()) || resets) && !co_await leave_group_conn()) co_return;
-    if (!co_await run_in_proxy(what, statement->text)) e.failed = true;
+    const bool control = is_transaction_control(what.verb);
+    const bool refused = what.verb == Verb::kDiscard && what.name == "all" && e.ran;
+    const bool resets = (what.verb == Verb::kDiscard && !refused) || what.verb == Verb::kSet;
+    bool ok = false;
+    if (control && loose_group()) {
+      ok = co_await control_loose_group(what, statement->text);
+    } else {
+      // Simple queries of the proxy's own follow on these connections.
+      const bool begins = what.verb == Verb::kBegin && what.transaction == sql::TransactionOptions();
+      const bool ends = control && !begins && tx_.active();
+      if ((ends || resets) && !co_await leave_group_conn()) co_return;
+      ok = co_await run_in_proxy(what, statement->text);
+    }
+    if (closing_) co_return;
+    e.ran = !control && !(what.verb == Verb::kDiscard && what.name == "all");
+    // With or without a block: COMMIT and ROLLBACK end a transaction, and that ends its portals.
+    if ((what.verb == Verb::kCommit || what.verb == Verb::kRollback) && !tx_.active()) drop_portals();
+    if (ok) co_return;
+    e.failed = true;
+    spoil_group();
     co_return;
   }
   ServerConn& conn = *portal->conn;
@@ -351,11 +299,19 @@ Task<> Session::on_execute(Bytes body) {
     co_await fail_group(conn.lost_reason());
     co_return;
   }
-  const std::uint16_t effect = note_effect(portal->plan, portal->statement, {});
+  e.effects.push_back({.kind = Kind::kExecute, .plan = portal->plan, .statement = portal->statement});
+  const auto effect = static_cast<std::uint16_t>(e.effects.size());
+  bool wait = false;
   if (!portal->plan->statements.empty()) {
     const Plan& what = portal->plan->statements[0];
     if (what.writes) conn.link.wrote = true;
-    if (what.notifies && !tx_.active()) claim_notify(conn);
+    note_code(what);
+    // COPY takes the client's messages from here on, and after SET texts may be read differently.
+    wait = what.verb == Verb::kCopyIn || what.verb == Verb::kSet;
+    if (what.notifies && !tx_.active()) {
+      claim_notify(conn);
+      e.risk.uses += 2;  // not to be sent again
+    }
   }
   if (e.conn != &conn && !co_await leave_group_conn()) co_return;
   use(conn);
@@ -363,9 +319,8 @@ Task<> Session::on_execute(Bytes body) {
   pgwire::append_execute(worker_.scratch, execute.portal, execute.max_rows);
   conn.queue(worker_.scratch);
   conn.owe({.kind = OwedKind::kExecute, .effect = effect, .owner = this});
-  conn.link.unsynced = conn.link.executed = true;
-  if (!portal->plan->statements.empty() && portal->plan->statements[0].verb == Verb::kCopyIn) {
-    // Nothing is sent behind it before it is known whether it is data: a COPY would swallow it.
+  conn.link.unsynced = conn.link.executed = e.ran = true;
+  if (wait) {
     co_await drain_group();
     for (std::uint32_t syncs = std::exchange(e.copy_syncs, 0u); syncs > 0 && !closing_; --syncs) co_await on_sync();
   }
@@ -381,20 +336,27 @@ Task<> Session::on_close_message(Bytes body) {
     co_return;
   }
   if (close_message.kind == 'S') {
-    if (!co_await settle_pending()) co_return;
+    if (!co_await settle_pending() || !co_await bound_effects()) co_return;
+    Extended::Effect effect{.kind = Kind::kClose, .name = std::string(close_message.name)};
     if (close_message.name.empty()) {
-      e.unnamed.reset();
-    } else {
-      e.named.erase(std::string(close_message.name));
+      effect.before = std::exchange(e.unnamed, nullptr);
+    } else if (const auto found = e.named.find(close_message.name); found != e.named.end()) {
+      effect.client = found->second;
+      e.named.erase(found);
     }
-    fabricate(pgwire::be::kCloseComplete);
+    e.effects.push_back(std::move(effect));
+    fabricate(pgwire::be::kCloseComplete, static_cast<std::uint16_t>(e.effects.size()));
     co_return;
   }
-  Portal* portal = find_portal(close_message.name);
+  const Portal* portal = find_portal(close_message.name);
   ServerConn* conn = portal == nullptr ? nullptr : portal->conn;
+  const bool known = portal != nullptr;
   std::erase_if(e.portals, [&](const Portal& p) { return p.name == close_message.name; });
   if (conn == nullptr || conn->lost()) {
-    if (!co_await settle_pending()) co_return;
+    worker_.scratch.clear();
+    pgwire::append_close(worker_.scratch, 'P', close_message.name);
+    if (!known && may_be_on_server(close_message.name) && co_await ask_server(OwedKind::kClose, std::string(worker_.scratch))) co_return;
+    if (closing_ || !co_await settle_pending()) co_return;
     fabricate(pgwire::be::kCloseComplete);
     co_return;
   }
@@ -405,6 +367,31 @@ Task<> Session::on_close_message(Bytes body) {
   conn->queue(worker_.scratch);
   conn->owe({.kind = OwedKind::kClose, .owner = this});
   conn->link.unsynced = true;
+}
+
+// An unnamed portal that the proxy does not know is what is left of something that failed; the server may still have one
+// that statements answered by the proxy have replaced since.
+bool Session::may_be_on_server(Bytes portal) const {
+  return !portal.empty() || client_status() == pgwire::TxStatus::kFailed;
+}
+
+// A portal that only the server may know: a cursor of DECLARE, or what is left of a simple query. False: the client has no
+// server, or more than one.
+Task<bool> Session::ask_server(pgwire::OwedKind kind, std::string message) {
+  if (links_.size() != 1 || links_[0]->lost()) co_return false;
+  ServerConn& conn = *links_[0];
+  if (!conn.link.in_transaction && !conn.link.pins.any()) co_return false;
+  if (tx_.active() && !conn.link.in_transaction) begin_on(conn);
+  if (client_status() == pgwire::TxStatus::kFailed && conn.tx_status != pgwire::TxStatus::kFailed) {
+    co_await own_query_quietly(conn, "howdah: the transaction failed");
+    if (closing_ || conn.lost()) co_return false;
+  }
+  use(conn);
+  conn.queue(message);
+  conn.owe({.kind = kind, .owner = this});
+  conn.link.unsynced = true;
+  if (kind == OwedKind::kExecute) conn.link.executed = conn.link.wrote = true;
+  co_return true;
 }
 
 Task<> Session::on_flush() {
@@ -420,7 +407,7 @@ Task<> Session::on_sync() {
   Extended& e = ext();
   statement_failed_ = false;
   if (!e.failed) co_await settle_pending();
-  bool ready = false;
+  bool ready = false, answered = true;
   if (ServerConn* conn = e.conn; conn != nullptr && !closing_) {
     const bool claimed = notes_ && notes_->notifier == conn;
     const bool forward_ready = tx_.kind != Transaction::Kind::kImplicit && !tx_.failed && !conn->lost() && !claimed;
@@ -430,8 +417,9 @@ Task<> Session::on_sync() {
       conn->queue(worker_.scratch);
       if (!e.failed) conn->link.error = conn->link.error_forwarded = false;
       conn->owe({.kind = OwedKind::kSync, .forward_ready = forward_ready, .owner = this});
-      conn->flush();
+      flush_group(*conn);
       co_await wait_owed(*conn);
+      if (e.risk.stale && !closing_) answered = co_await heal(*conn, true);
     }
     if (claimed && !closing_) co_await settle_notify(*conn);
     if (closing_) co_return;
@@ -440,7 +428,7 @@ Task<> Session::on_sync() {
       if (tx_.active()) tx_.failed = true;
       e.failed = true;
     } else {
-      ready = forward_ready;
+      ready = forward_ready && answered;
       if (tx_.explicit_block() && conn->link.in_transaction && conn->tx_status == pgwire::TxStatus::kIdle) {
         end_transaction(!e.failed);  // PREPARE TRANSACTION
       }

@@ -6,6 +6,7 @@
 #include "drivers/pgwire/frame.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
 
@@ -15,81 +16,11 @@ namespace fe = pgwire::fe;
 namespace sql = sharding::sql;
 using pgwire::OwedKind;
 
-Extended& Session::ext() {
-  if (!ext_) ext_ = std::make_unique<Extended>();
-  return *ext_;
-}
+namespace {
 
-StatementPtr Session::find_statement(Bytes name) {
-  if (name.empty()) return ext_->unnamed;
-  const auto found = ext_->named.find(std::string(name));
-  return found == ext_->named.end() ? nullptr : found->second;
-}
+constexpr std::size_t kKeptEffects = 1024;
 
-Portal* Session::find_portal(Bytes name) {
-  for (auto& portal : ext_->portals) {
-    if (portal.name == name) return &portal;
-  }
-  // A cursor of DECLARE is a portal, too: only the server that may have it can say. It has no statement of ours.
-  if (name.empty() || links_.size() != 1 || links_[0]->lost()) return nullptr;
-  ext_->portals.push_back({.name = std::string(name), .plan = std::make_shared<const sql::Plan>(), .conn = links_[0]});
-  return &ext_->portals.back();
-}
-
-void Session::drop_portals() { ext_->portals.clear(); }
-
-Result<Session::PlanPtr> Session::plan_statement(Statement& statement) {
-  if (statement.plan && statement.scope == scope()) return statement.plan;
-  auto plan = plan_text(statement.text, statement.types);
-  if (!plan) return plan.error();
-  statement.plan = *plan;
-  statement.slots = worker_.tokens.slots;
-  statement.scope = scope();
-  return *plan;
-}
-
-std::uint16_t Session::note_effect(PlanPtr plan, StatementPtr statement, std::string name) {
-  auto& effects = ext_->effects;
-  effects.push_back({.plan = std::move(plan), .statement = std::move(statement), .name = std::move(name)});
-  return static_cast<std::uint16_t>(effects.size());
-}
-
-// A reply of the proxy's own, behind whatever is still owed.
-void Session::fabricate(char type) {
-  if (ext_->conn != nullptr && ext_->conn->link.owed > 0) {
-    ext_->conn->owe({.kind = OwedKind::kFabricated, .fabricated = type, .owner = this});
-  } else {
-    const char message[] = {type, 0, 0, 0, 4};
-    send(Bytes(message, sizeof message));
-  }
-}
-
-// Makes sure that the server knows the statement; `forward`: the client awaits this ParseComplete.
-void Session::ensure_parsed(ServerConn& conn, const StatementPtr& statement, bool forward, std::string name) {
-  const bool known = statement->unnamed ? conn.statements.unnamed == statement->id : conn.statements.contains(statement->id);
-  if (known) {
-    if (forward) fabricate(pgwire::be::kParseComplete);
-    return;
-  }
-  auto& out = worker_.scratch;
-  out.clear();
-  if (!statement->unnamed) {
-    if (const std::uint64_t old = conn.statements.evict(conn.pool().prepared_limit)) {
-      pgwire::append_close(out, 'S', Statement::server_name_of(old));
-      const std::uint16_t effect = note_effect(nullptr, nullptr, {});
-      ext_->effects[effect - 1u].evicted = old;
-      conn.owe({.kind = OwedKind::kClose, .forward = false, .forward_error = false, .effect = effect, .owner = this});
-    }
-    conn.statements.add(statement->id);
-  } else {
-    conn.statements.unnamed = statement->id;
-  }
-  pgwire::append_parse(out, statement->server_name(), statement->text, statement->types);
-  conn.owe({.kind = OwedKind::kParse, .forward = forward, .effect = note_effect(nullptr, statement, std::move(name)),
-            .owner = this});
-  conn.queue(out);
-  conn.link.unsynced = true;
-}
+}  // namespace
 
 // The group's messages go to `conn` from here on; what was parsed before goes there first.
 void Session::use(ServerConn& conn) {
@@ -98,15 +29,27 @@ void Session::use(ServerConn& conn) {
     e.conn = &conn;
     conn.link.error = conn.link.error_forwarded = conn.link.forwarded = false;
   }
-  for (std::size_t i = 0; i < e.pending.size(); ++i) {
-    if (proxy_knows(*e.pending[i])) {
-      fabricate(pgwire::be::kParseComplete);
+  for (auto& parsed : e.pending) {
+    const bool knows = proxy_knows(*parsed.statement);
+    auto& made = e.effects.emplace_back();
+    made.kind = Extended::Effect::Kind::kParse;
+    made.statement = parsed.statement;
+    made.before = std::move(parsed.before);
+    made.name = std::move(parsed.name);
+    const auto effect = static_cast<std::uint16_t>(e.effects.size());
+    if (knows) {
+      fabricate(pgwire::be::kParseComplete, effect);
     } else {
-      ensure_parsed(conn, e.pending[i], true, e.pending_names[i]);
+      ensure_parsed(conn, parsed.statement, effect);
     }
   }
   e.pending.clear();
-  e.pending_names.clear();
+}
+
+// Parsed, but skipped before any server was asked.
+void Session::undo_pending() {
+  Extended& e = *ext_;
+  for (; !e.pending.empty(); e.pending.pop_back()) undo_parse(e.pending.back().name, e.pending.back().before);
 }
 
 // True for a statement whose Parse needs no server: the proxy's own, or one that a server has accepted already.
@@ -119,14 +62,16 @@ bool Session::proxy_knows(const Statement& statement) {
 Task<bool> Session::settle_pending() {
   Extended& e = *ext_;
   if (e.pending.empty()) co_return true;
-  const bool all_known = std::all_of(e.pending.begin(), e.pending.end(), [&](const auto& s) { return proxy_knows(*s); });
-  if (all_known) {
+  const bool all_known =
+      std::all_of(e.pending.begin(), e.pending.end(), [&](const auto& parsed) { return proxy_knows(*parsed.statement); });
+  if (!all_known) co_return co_await any_conn() != nullptr;
+  if (e.conn != nullptr) {
+    use(*e.conn);
+  } else {
     for (std::size_t i = 0; i < e.pending.size(); ++i) fabricate(pgwire::be::kParseComplete);
     e.pending.clear();
-    e.pending_names.clear();
-    co_return true;
   }
-  co_return co_await any_conn() != nullptr;
+  co_return true;
 }
 
 // The group's connection, or one that can answer about any statement. Null: the client was told.
@@ -140,6 +85,7 @@ Task<ServerConn*> Session::any_conn() {
     ServerConn* conn = co_await link(shard_for(route, plan), plan);
     if (conn == nullptr) {
       e.failed = true;
+      undo_pending();
       co_return nullptr;
     }
     use(*conn);
@@ -154,7 +100,25 @@ Task<bool> Session::bound_effects() {
   if (ext_->effects.size() < 0x8000) co_return true;
   if (!co_await drain_group()) co_return false;
   ext_->effects.clear();
+  ext_->replaced.clear();
   co_return true;
+}
+
+// Hands what is queued to the server; kept while it might have to be sent again.
+void Session::flush_group(ServerConn& conn) {
+  auto& risk = ext_->risk;
+  if (risk.client != nullptr && risk.uses == 1) {
+    conn.flush_into(risk.sent);
+  } else {
+    conn.flush();
+  }
+}
+
+// A group longer than a buffer is handed on piece by piece, no faster than the server takes it.
+Task<> Session::relieve_group() {
+  ServerConn& conn = *ext_->conn;
+  flush_group(conn);
+  while (conn.congested() && !conn.lost() && !closing_) co_await suspend();
 }
 
 // Waits until all that was sent has been answered.
@@ -164,9 +128,10 @@ Task<bool> Session::drain_group() {
     worker_.scratch.clear();
     pgwire::append_flush(worker_.scratch);
     e.conn->queue(worker_.scratch);
-    e.conn->flush();
     ServerConn& conn = *e.conn;
+    flush_group(conn);
     co_await wait_owed(conn);
+    if (e.risk.stale && !closing_) co_await heal(conn, false);
     if (conn.lost() && !closing_ && !e.failed) {
       if (!conn.link.error_forwarded) send_lost(conn);
       if (tx_.active()) tx_.failed = true;
@@ -178,20 +143,24 @@ Task<bool> Session::drain_group() {
 
 // An error of the proxy's own at this place in the order; messages up to Sync are skipped.
 Task<> Session::fail_group(Error error) {
-  Extended& e = *ext_;
-  for (std::size_t i = 0; i < e.pending.size(); ++i) fabricate(pgwire::be::kParseComplete);
-  e.pending.clear();
-  e.pending_names.clear();
-  if (!co_await drain_group()) co_return;
+  if (!co_await settle_pending() || !co_await drain_group()) co_return;  // PostgreSQL would have failed there already
   fail_statement(error);
-  e.failed = true;
-  if (e.conn != nullptr && e.conn->link.unsynced && !e.conn->lost()) {
-    // The server must undo what the group did so far, as PostgreSQL would: make it fail there, too.
-    worker_.scratch.clear();
-    pgwire::append_execute(worker_.scratch, "howdah: the group failed");
-    e.conn->queue(worker_.scratch);
-    e.conn->owe({.kind = OwedKind::kExecute, .forward = false, .forward_error = false, .owner = this});
+  ext_->failed = true;
+  if (ext_->conn == nullptr && tx_.active() && links_.size() == 1 && links_[0]->link.in_transaction && !links_[0]->lost()) {
+    use(*links_[0]);
+    links_[0]->link.unsynced = true;
   }
+  spoil_group();
+}
+
+// The server must undo what the group did so far, as PostgreSQL would: it is made to fail there, too.
+void Session::spoil_group() {
+  Extended& e = *ext_;
+  if (e.conn == nullptr || !e.conn->link.unsynced || e.conn->lost()) return;
+  worker_.scratch.clear();
+  pgwire::append_execute(worker_.scratch, "howdah: the group failed");
+  e.conn->queue(worker_.scratch);
+  e.conn->owe({.kind = OwedKind::kExecute, .forward = false, .forward_error = false, .owner = this});
 }
 
 // Ends what was sent to the group's connection, so that another one can go on. Outside a transaction that is only the
@@ -223,6 +192,7 @@ Task<bool> Session::leave_group_conn() {
     end_group_settings(false);
   }
   e.conn = nullptr;
+  e.risk.uses += 2;
   co_return true;
 }
 
@@ -241,13 +211,17 @@ bool Session::more_binds_may_follow() const {
 
 void Session::end_group() {
   Extended& e = *ext_;
-  e.failed = e.active = false;
+  undo_pending();
+  e.failed = e.active = e.ran = false;
   e.conn = nullptr;
-  e.pending.clear();
-  e.pending_names.clear();
   e.effects.clear();
+  e.replaced.clear();
+  e.replaced_by_bind = false;
+  if (e.effects.capacity() > kKeptEffects) e.effects.shrink_to_fit();
+  e.risk.clear();
   if (!tx_.active()) {
     e.portals.clear();
+    e.local_scope = 0;
     for (ServerConn* conn : links_) conn->link.wrote = false;
   }
 }

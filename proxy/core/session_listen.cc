@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/listening.h"
 #include "proxy/core/session.h"
 #include "proxy/core/session_notes.h"

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "proxy/core/listening.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/login_proof.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
@@ -73,8 +74,11 @@ bool Session::freeze() {
   state.settings = settings_->entries();
   state.base_settings = base_settings_->entries();
   if (ext_) {
-    for (const auto& [name, statement] : ext_->named) state.prepared.push_back({name, statement->text, statement->types});
-    if (ext_->unnamed) state.unnamed = {"", ext_->unnamed->text, ext_->unnamed->types};
+    for (const auto& [name, client] : ext_->named) {
+      const Statement& statement = *client->statement;
+      state.prepared.push_back({name, statement.text, statement.types, statement.sql_tail});
+    }
+    if (ext_->unnamed) state.unnamed = {"", ext_->unnamed->text, ext_->unnamed->types, {}};
   }
   if (told_) state.reported.assign(told_->begin(), told_->end());
   state.input = in_.view();
@@ -128,7 +132,15 @@ bool Session::restore(SessionState state) {
   const SettingsPtr settings = settings_from(state.settings);
   settings_ = settings->same(*base_settings_) ? base_settings_ : settings;
   for (auto& prepared : state.prepared) {
-    ext().named.emplace(std::move(prepared.name), worker_.statements.intern(prepared.text, std::move(prepared.types)));
+    ext();
+    auto statement = prepared.sql_tail.empty()
+                         ? worker_.statements.intern(prepared.text, prepared.types, statement_scope())
+                         : worker_.statements.intern_sql(prepared.sql_tail, prepared.text, statement_scope());
+    if (!prepared.sql_tail.empty()) {
+      statement->types = std::move(prepared.types);
+      statement->described = true;
+    }
+    ext().named.emplace(std::move(prepared.name), std::make_shared<ClientStatement>(ClientStatement{std::move(statement)}));
   }
   told_ = worker_.reported.intern(ReportedParams(state.reported.begin(), state.reported.end()));
   if (state.unnamed) ext().unnamed = StatementRegistry::make_unnamed(state.unnamed->text, std::move(state.unnamed->types));

@@ -4,6 +4,7 @@
 #include "drivers/pgwire/backend.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
@@ -404,21 +405,12 @@ void Session::apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool 
       note_set(&conn, plan, statement);
       break;
     }
-    case Verb::kPrepare:
-      conn.link.pins.add(sql::PinReason::kPreparedStatement);  // the statement lives on this connection
-      conn.link.unclean = true;
-      break;
     case Verb::kListen:
     case Verb::kUnlisten:
       conn.listens = true;
       break;
     case Verb::kDeclareCursor:
       tx_.cursors.push_back({plan.name, conn.pool().target().shard});
-      break;
-    case Verb::kDeallocate:
-      // Sent on because the client has a connection of its own: the proxy's statements went, too.
-      conn.statements.clear();
-      if (ext_ && plan.name.empty()) ext_->named.clear();
       break;
     default:
       break;

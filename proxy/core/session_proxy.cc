@@ -4,7 +4,9 @@
 
 #include "drivers/pgwire/backend.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/session.h"
+#include "proxy/core/sql_prepare.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
@@ -48,6 +50,8 @@ bool Session::proxy_handles(const Plan& plan) const {
     case Verb::kSavepoint:
     case Verb::kRelease:
     case Verb::kRollbackTo:
+    case Verb::kDeallocate:
+    case Verb::kPrepare:
       return true;
     case Verb::kSetTransaction:
       return tx_.explicit_block() && links_.empty();
@@ -60,10 +64,7 @@ bool Session::proxy_handles(const Plan& plan) const {
     case Verb::kUnlisten:
       return shares_listener();
     case Verb::kDiscard:
-      return true;
-    case Verb::kDeallocate:
-      // With a connection of its own, the server's own statements are meant as well.
-      return std::none_of(links_.begin(), links_.end(), [](const ServerConn* conn) { return conn->link.pins.any(); });
+      return plan.name != "plans";  // which no client can tell from others
     default:
       return false;
   }
@@ -81,6 +82,41 @@ void Session::answer(std::string_view tag) {
   send(worker_.scratch);
 }
 
+// BEGIN inside a block warns, and its options are those of SET TRANSACTION. https://www.postgresql.org/docs/15/sql-begin.html
+Task<bool> Session::begin_again(const Plan& plan, std::string_view text) {
+  std::vector<ServerConn*> joined;
+  for (ServerConn* conn : links_) {
+    if (conn->link.in_transaction) joined.push_back(conn);
+  }
+  if (joined.size() > 1) {
+    co_return fail_statement(make_error(ErrorCode::kUnsupported, "BEGIN with options inside a transaction on several shards is not supported",
+                                        "give the options with the first BEGIN"));
+  }
+  const std::string statement(text.substr(plan.begin, plan.end - plan.begin));
+  if (joined.empty() && !tx_.replay.empty()) {
+    // Behind a savepoint it is PostgreSQL's to judge.
+    ServerConn* conn = co_await link(shard_for({sharding::Route::Kind::kHome, ShardId(0)}, plan), plan);
+    if (conn == nullptr) co_return false;
+    joined.push_back(conn);
+  }
+  if (joined.empty()) {
+    worker_.scratch.clear();
+    append_warning(worker_.scratch, "25001", "there is already a transaction in progress");
+    send(worker_.scratch);
+    answer(starts_with_word(statement, "start") ? "START TRANSACTION" : "BEGIN");
+  } else if (!co_await relay(*joined[0], statement)) {
+    if (closing_) co_return false;
+    if (joined[0]->lost() && !joined[0]->link.error_forwarded) send_lost(*joined[0]);
+    tx_.failed = statement_failed_ = true;
+    co_return false;
+  }
+  using Isolation = sql::TransactionOptions::Isolation;
+  if (plan.transaction.isolation != Isolation::kDefault) tx_.options.isolation = plan.transaction.isolation;
+  if (plan.transaction.read_only) tx_.options.read_only = plan.transaction.read_only;
+  if (plan.transaction.deferrable) tx_.options.deferrable = plan.transaction.deferrable;
+  co_return true;
+}
+
 Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
   const auto tag = [this](std::string_view value) { answer(value); };
   const bool failed = client_status() == pgwire::TxStatus::kFailed;
@@ -91,6 +127,7 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
   switch (plan.verb) {
     case Verb::kBegin: {
       if (tx_.explicit_block()) {
+        if (plan.transaction != sql::TransactionOptions()) co_return co_await begin_again(plan, text);
         worker_.scratch.clear();
         append_warning(worker_.scratch, "25001", "there is already a transaction in progress");
         send(worker_.scratch);
@@ -117,6 +154,17 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
       if (wanted.deferrable) tx_.options.deferrable = wanted.deferrable;
       tag("SET");
       co_return true;
+    }
+    case Verb::kPrepare: {
+      // A simple query of its own would end what is not synced yet.
+      if (loose_group() && ext_->conn->link.executed) {
+        co_return fail_statement(make_error(ErrorCode::kUnsupported, "PREPARE behind statements without Sync is not supported",
+                                            "send Sync first"));
+      }
+      if (ext_ && ext_->active && !co_await leave_group_conn()) co_return false;
+      const std::string kept(text);
+      SqlPrepare prepare(*this, plan, kept);
+      co_return co_await prepare.prepare();
     }
     case Verb::kDeallocate: {
       if (plan.name.empty()) {

@@ -4,6 +4,7 @@
 
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/session.h"
 #include "proxy/core/session_notes.h"
 #include "proxy/core/state_questions.h"
@@ -80,6 +81,7 @@ void Session::note_config(ServerConn& conn, std::string name, bool local) {
 void Session::note_configs(ServerConn& conn, const Plan& plan, std::vector<std::string> names) {
   for (std::size_t i = 0; i < plan.configs.size() && i < names.size(); ++i) {
     const bool local = plan.configs[i].local;
+    if (tx_.active() || (ext_ && ext_->active)) note_local_setting(names[i]);
     // What ends with the transaction matters to other shards only.
     if (local && (!pools_->database->sharded() || !tx_.active())) continue;
     note_config(conn, std::move(names[i]), local);
@@ -97,6 +99,7 @@ void Session::note_set(ServerConn* conn, const Plan& plan, Bytes statement) {
     }
   }
   if (set.local) {
+    note_local_setting(set.name);
     if (tx_.active()) tx_.replay.push_back({.text = std::string(statement)});
     return;
   }
@@ -140,6 +143,7 @@ void Session::note_state(ServerConn& conn, const Plan& plan, bool ok) {
     conn.link.unclean = settle_ = true;
     conn.link.suspected.add(plan.pin);
     conn.link.any_code = conn.link.any_code || plan.verb == Verb::kDo || plan.verb == Verb::kOther;
+    note_code(plan);
     // Neither can be asked for afterwards.
     if (plan.pin == PinReason::kLoad || (plan.pin == PinReason::kSetConfig && ok)) conn.link.pins.add(plan.pin);
   }

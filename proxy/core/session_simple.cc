@@ -3,15 +3,16 @@
 #include <algorithm>
 
 #include "drivers/pgwire/backend.h"
-#include "drivers/pgwire/frame.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
+#include "proxy/core/extended_rules.h"
 #include "proxy/core/session.h"
+#include "proxy/core/sql_prepare.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
 
-namespace fe = pgwire::fe;
 namespace sql = sharding::sql;
 using sql::Verb;
 using sql::Where;
@@ -25,83 +26,48 @@ int characters(std::string_view text) {
   return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-// set_config, and what drivers call by this protocol: lo_open, loread, ...
-// https://www.postgresql.org/docs/15/lo-interfaces.html
-constexpr std::uint32_t kSetConfigOid = 2078;
-bool is_large_object_function(std::uint32_t oid) {
-  constexpr std::uint32_t known[] = {715, 764, 765, 767, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458,
-                                     3459, 3460};
-  return std::find(std::begin(known), std::end(known), oid) != std::end(known);
-}
-
-bool is_transaction_control(Verb verb) {
-  switch (verb) {
-    case Verb::kBegin:
-    case Verb::kCommit:
-    case Verb::kRollback:
-    case Verb::kSavepoint:
-    case Verb::kRelease:
-    case Verb::kRollbackTo:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 Task<> Session::simple_query(Bytes body, Bytes whole) {
   if (ext_ && ext_->failed) co_return;  // PostgreSQL skips to Sync
-  if (ext_ && ext_->active) {
-    // Order is kept: what was sent before is finished first, as a Sync would.
-    co_await settle_pending();
-    co_await drain_group();
-    if (closing_ || ext_->failed) co_return;
-    if (ext_->conn != nullptr) {
-      ServerConn& conn = *ext_->conn;
-      worker_.scratch.clear();
-      pgwire::append_sync(worker_.scratch);
-      conn.queue(worker_.scratch);
-      conn.owe({.kind = pgwire::OwedKind::kSync, .forward_ready = false, .owner = this});
-      conn.flush();
-      co_await wait_owed(conn);
-      end_group_settings(conn.link.error || conn.lost());
-    }
-    end_group();
-    if (closing_) co_return;
-  }
-  if (ext_) ext_->unnamed.reset();  // a simple query replaces the unnamed statement
+  const bool amid = ext_ && ext_->active;
+  // Order is kept, and the query shares the transaction of the messages before it.
+  if (amid && (!co_await settle_pending() || !co_await drain_group())) co_return;
+  if (ext_) ext_->unnamed.reset();  // a simple query is the unnamed statement
   statement_failed_ = ready_sent_ = false;
+  PlanPtr run;
   pgwire::QueryMessage query;
   if (!decode(body, query)) {
     const bool no_end = body.find('\0') == Bytes::npos;
     fail_statement(make_error(ErrorCode::kProtocolViolation, no_end ? "invalid string in message" : "invalid message format"));
-    co_return send_ready();
-  }
-  auto plan = plan_text(query.sql, {});
-  if (!plan) {
+  } else if (const auto plan = plan_text(query.sql, {}); !plan) {
     const bool failed = client_status() == pgwire::TxStatus::kFailed && plan.error().code != ErrorCode::kSyntaxError;
     fail_statement(failed ? failed_transaction() : plan.error());
-    release_all_idle();
-    co_return send_ready();
-  }
-  const PlanPtr kept = *plan;
-  if (kept->statements.empty()) {
-    worker_.scratch.clear();
-    pgwire::append_empty_query(worker_.scratch);
-    send(worker_.scratch);
-    co_return send_ready();
-  }
-  if (kept->statements.size() == 1) {
-    co_await run_single(kept, query.sql, whole);
+  } else if (amid && !co_await query_amid_group(plan->get(), query.sql)) {
+    // answered
   } else {
-    std::vector<Result<sharding::Route>> routes;
-    const sharding::Values values = values_of(query.sql, worker_.tokens.slots, {});
-    const auto& map = *pools_->database->snapshot().map;
-    for (const auto& statement : kept->statements) routes.push_back(sharding::route(statement, values, map));
-    co_await run_string(kept, std::move(routes), std::string(query.sql));
+    const PlanPtr kept = run = *plan;
+    if (amid && kept->statements.size() != 0) plan_text(query.sql, {});  // the slots, after a wait
+    if (kept->statements.empty()) {
+      worker_.scratch.clear();
+      pgwire::append_empty_query(worker_.scratch);
+      send(worker_.scratch);
+    } else if (kept->statements.size() == 1) {
+      co_await run_single(kept, query.sql, whole);
+    } else {
+      std::vector<Result<sharding::Route>> routes;
+      const sharding::Values values = values_of(query.sql, worker_.tokens.slots, {});
+      const auto& map = *pools_->database->snapshot().map;
+      for (const auto& statement : kept->statements) routes.push_back(sharding::route(statement, values, map));
+      co_await run_string(kept, std::move(routes), std::string(query.sql));
+    }
   }
   if (closing_) co_return;
+  if (ext_) replace_unnamed_portal(run);
+  if (amid) {
+    co_await end_query_amid_group();
+    if (closing_) co_return;
+  }
   if (listening_) finish_statement_listens(statement_failed_);
   if (settle_) {
     co_await settle();
@@ -110,6 +76,14 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
   release_all_idle();
   if (listening_) hand_out_notifications();
   if (!ready_sent_) send_ready();
+}
+
+// A simple query is the unnamed portal as well, unless it is refused before it has one: what failed in a transaction leaves a
+// portal there, one way or the other.
+void Session::replace_unnamed_portal(const PlanPtr& query) {
+  if (query != nullptr && query->statements.empty()) return;
+  if (statement_failed_ && tx_.active()) return;
+  std::erase_if(ext_->portals, [](const Portal& portal) { return portal.name.empty(); });
 }
 
 Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
@@ -128,7 +102,17 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
       if (!closing_ && !links_[0]->lost() && links_[0]->tx_status == pgwire::TxStatus::kIdle) end_transaction(false);
       if (closing_ || !links_[0]->lost()) co_return;
     }
+    if (statement.verb == Verb::kOther && co_await fail_on_server()) {
+      co_await run_query(*links_[0], whole, false);
+      if (closing_ || !links_[0]->lost()) co_return;
+    }
+    if (closing_ || statement_failed_) co_return;
     fail_statement(failed_transaction());
+    co_return;
+  }
+  if (SqlPrepare execute(*this, statement, text); execute.executes()) {
+    const std::string kept(text);
+    co_await SqlPrepare(*this, statement, kept).execute();
     co_return;
   }
   const sharding::Values values = values_of(text, worker_.tokens.slots, {});
@@ -219,10 +203,12 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
 Task<> Session::run_string(PlanPtr plan, std::vector<Result<sharding::Route>> routes, std::string text) {
   const auto& statements = plan->statements;
   bool implicit_before = false;
+  // PREPARE shares the transaction of its neighbours.
+  const auto answered_here = [&](const Plan& statement) { return statement.verb != Verb::kPrepare && proxy_handles(statement); };
   std::size_t at = 0;
   while (at < statements.size() && !statement_failed_ && !closing_) {
     const Plan& statement = statements[at];
-    if (proxy_handles(statement)) {
+    if (answered_here(statement)) {
       if (statement.verb == Verb::kBegin && implicit_before && !tx_.active()) {
         fail_statement(make_error(ErrorCode::kUnsupported, "BEGIN after other statements of the same string is not supported",
                                   "send BEGIN as a string of its own",
@@ -234,7 +220,7 @@ Task<> Session::run_string(PlanPtr plan, std::vector<Result<sharding::Route>> ro
       continue;
     }
     std::size_t end = at;
-    while (end < statements.size() && !proxy_handles(statements[end])) ++end;
+    while (end < statements.size() && !answered_here(statements[end])) ++end;
     const bool outside = !tx_.active();
     if (outside && end < statements.size() && is_transaction_control(statements[end].verb) &&
         statements[end].verb != Verb::kBegin) {
@@ -255,12 +241,16 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
                               const std::vector<Result<sharding::Route>>& routes, const std::string& text) {
   if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
   const auto& statements = plan->statements;
+  const auto by_name = [&](const Plan& statement) {
+    return statement.verb == Verb::kPrepare || SqlPrepare(*this, statement, text).executes();
+  };
   bool together = true;
   bool many = false;
   std::optional<ShardId> only;
   Plan combined = statements[first];
   for (std::size_t i = first; i < last; ++i) {
     if (!routes[i]) co_return fail_statement(routes[i].error());
+    if (by_name(statements[i])) together = false;
     if (routes[i]->kind == sharding::Route::Kind::kAllShards || routes[i]->kind == sharding::Route::Kind::kManyShards) {
       many = many || routes[i]->kind == sharding::Route::Kind::kManyShards;
       together = false;
@@ -338,6 +328,20 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     if (routes[i]->kind == sharding::Route::Kind::kManyShards) {
       co_await run_many(plan, i, *routes[i], one, nullptr);
       continue;
+    }
+    if (by_name(statements[i])) {
+      const bool last_one = own && i + 1 == last;
+      std::string held;
+      SqlPrepare named(*this, statements[i], text);
+      std::string* const keep = last_one ? &held : nullptr;
+      const bool done = statements[i].verb == Verb::kPrepare ? co_await named.prepare(keep) : co_await named.execute(keep);
+      if (closing_) co_return false;
+      if (!done) statement_failed_ = true;
+      if (!last_one) continue;
+      if (!done) co_await rollback_links();
+      if (!done || co_await commit_links(true)) send(held);
+      end_transaction(done && !statement_failed_);
+      co_return done;
     }
     ServerConn* conn = co_await link(shard_for(*routes[i], statements[i]), statements[i]);
     if (conn == nullptr) break;
@@ -473,44 +477,6 @@ Task<bool> Session::own_query(ServerConn& conn, std::string_view statement, bool
     statement_failed_ = true;
   }
   co_return ok;
-}
-
-Task<> Session::function_call(Bytes whole) {
-  statement_failed_ = ready_sent_ = false;
-  if (pools_->database->sharded()) {
-    fail_statement(make_error(ErrorCode::kUnsupported, "the function call protocol is not supported with several shards",
-                              "call the function in a SELECT"));
-    co_return send_ready();
-  }
-  Plan plan;
-  plan.where = Where::kHome;
-  const std::string called(whole.substr(pgwire::kHeaderSize, 4).data(), std::min<std::size_t>(4, whole.size() - pgwire::kHeaderSize));
-  if (called.size() < 4) {
-    fail_statement(make_error(ErrorCode::kProtocolViolation, "insufficient data left in message"));
-    co_return send_ready();
-  }
-  if (ServerConn* conn = co_await link(ShardId(0), plan)) {
-    conn->link.error = conn->link.error_forwarded = false;
-    conn->owe({.kind = pgwire::OwedKind::kFunctionCall, .owner = this});
-    conn->flush(whole);
-    co_await wait_owed(*conn);
-    if (!conn->lost()) ready_sent_ = true;
-    const auto function = load_be<std::uint32_t>(called.data());
-    if (!is_large_object_function(function)) {
-      plan.pin = function == kSetConfigOid ? sql::PinReason::kSetConfig : sql::PinReason::kUserCode;
-      plan.verb = Verb::kOther;
-      note_state(*conn, plan, true);
-    }
-    note_done(*conn, plan);
-    if (conn->lost() && !conn->link.error_forwarded && !closing_) send_lost(*conn);
-  }
-  if (closing_) co_return;
-  if (settle_) {
-    co_await settle();
-    if (closing_) co_return;
-  }
-  release_all_idle();
-  if (!ready_sent_) send_ready();
 }
 
 }  // namespace howdah::proxy

@@ -80,6 +80,7 @@ void write(Writer& to, const SessionState::Prepared& prepared) {
   to.text(prepared.text);
   to.number(static_cast<std::uint32_t>(prepared.types.size()));
   for (const Oid type : prepared.types) to.number(type);
+  to.text(prepared.sql_tail);
 }
 
 SessionState::Prepared read_prepared(Reader& from) {
@@ -88,6 +89,7 @@ SessionState::Prepared read_prepared(Reader& from) {
   prepared.text = from.text();
   prepared.types.resize(from.count());
   for (Oid& type : prepared.types) type = from.number();
+  prepared.sql_tail = from.text();
   return prepared;
 }
 

@@ -15,12 +15,13 @@ namespace howdah::proxy {
 
 // Only what the client can tell: plans, caches and server connections are made anew. A field that one version knows
 // and another does not changes kSessionStateVersion: sessions then stay where they are.
-inline constexpr std::uint32_t kSessionStateVersion = 3;
+inline constexpr std::uint32_t kSessionStateVersion = 4;
 
 struct SessionState {
   struct Prepared {
     std::string name, text;
     std::vector<Oid> types;
+    std::string sql_tail;  // by PREPARE in SQL: what follows the name
     bool operator==(const Prepared&) const = default;
   };
   std::string user, database, peer;

@@ -5,6 +5,7 @@
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/listening.h"
+#include "proxy/core/extended.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
 #include "proxy/core/session_notes.h"
@@ -215,7 +216,10 @@ void Session::end_transaction(bool committed) {
   if (!tx_.report_at_end.empty()) send(tx_.report_at_end);
   if (!committed && !tx_.report_at_rollback.empty()) send(tx_.report_at_rollback);
   tx_.clear();
-  if (ext_) drop_portals();
+  if (ext_) {
+    drop_portals();
+    ext_->local_scope = 0;
+  }
 }
 
 // A statement of the proxy's wording, answered to the client by the server.

@@ -18,8 +18,6 @@ const char* question(PinReason reason) {
       return "EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)";
     case PinReason::kAdvisoryLock:
       return "EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())";
-    case PinReason::kPreparedStatement:
-      return "EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)";
     default:
       return "true";
   }
@@ -31,7 +29,7 @@ const char* const kSessionSettings = "SELECT name, setting FROM pg_catalog.pg_se
 
 const std::vector<Pins::Reason>& askable() {
   static const std::vector<Pins::Reason> reasons = {PinReason::kTemporaryTable, PinReason::kHoldCursor,
-                                                    PinReason::kAdvisoryLock, PinReason::kPreparedStatement};
+                                                    PinReason::kAdvisoryLock};
   return reasons;
 }
 

@@ -131,6 +131,7 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   Listeners listeners{*this};
   WorkerCounters counters;
   std::vector<sharding::BoundParam> params;  // of the Bind at hand: not kept across a wait
+  std::vector<Oid> parse_types;       // of the Parse at hand: not kept across a wait
   std::string scratch;                // for encoding small messages: not kept across a wait
 
  private:

@@ -93,7 +93,7 @@ struct Pin {
 // the server. kSetConfig: set_config of a parameter whose name is not known before it runs; kListen: about the channels
 // listened to, which are not the connection's own; kUserCode: code of users ran, or a text that was not understood.
 enum class PinReason : std::uint8_t {
-  kNone, kTemporaryTable, kHoldCursor, kAdvisoryLock, kLoad, kSetConfig, kListen, kUserCode, kPreparedStatement,
+  kNone, kTemporaryTable, kHoldCursor, kAdvisoryLock, kLoad, kSetConfig, kListen, kUserCode,
 };
 
 // A parameter that the statement may set by other means than SET: its value is read back afterwards.

@@ -111,7 +111,7 @@ class Hunter {
     std::string sql = "SELECT current_user";
     for (const auto& [name, value] : now_.settings) sql += ", current_setting('" + name + "', true)";
     sql += ", (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())"
-           ", (SELECT count(*) FROM pg_prepared_statements WHERE from_sql)"
+           ", (SELECT count(*) FROM pg_prepared_statements WHERE name NOT LIKE 'howdah_%')"
            ", (SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = pg_my_temp_schema())";
     const auto answer = client_.query(sql);
     if (!answer.ok()) {
@@ -128,7 +128,7 @@ class Hunter {
     std::size_t i = 1;
     for (const auto& [name, value] : now_.settings) compare(name, value, row[i++].value_or(""));
     compare("advisory locks", std::to_string(locks_), row[i++].value_or(""));
-    compare("prepared statements", std::to_string(prepared_), row[i++].value_or(""));
+    compare("prepared statements by name", "0", row[i++].value_or(""));
     compare("temporary tables", table_, row[i++].value_or(""));
     const char* told = PQparameterStatus(client_.raw(), "TimeZone");
     compare("ParameterStatus TimeZone", now_.settings["TimeZone"], told == nullptr ? "" : told);
@@ -233,6 +233,15 @@ class Hunter {
   }
   void prepared() {
     last_ = "a prepared statement";
+    if (pick(2) == 0) {
+      const std::string name = "q" + std::to_string(pick(3));
+      const auto made = client_.query("PREPARE " + name + "(text) AS SELECT '" + name_ + name + "'::text || $1");
+      if (!made.ok() && made.sqlstate != "42P05") return;
+      const auto answer = client_.query("EXECUTE " + name + "('!')");
+      if (answer.ok()) compare("PREPARE " + name, name_ + name + "!", answer.scalar());
+      if (pick(2) == 0) run("DEALLOCATE " + name);
+      return;
+    }
     const std::string statement = "p" + std::to_string(pick(3));
     const auto made = client_.prepare(statement, "SELECT '" + name_ + statement + "'::text || $1");
     if (!made.ok() && made.sqlstate != "42P05") return;
@@ -274,7 +283,6 @@ class Hunter {
   std::string last_ = "the login";
   std::string table_;
   int locks_ = 0;
-  int prepared_ = 0;
 };
 
 TEST(LeakHunt, NobodyFindsAnothersStateAndNobodyMissesItsOwn) {

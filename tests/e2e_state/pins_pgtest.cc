@@ -102,11 +102,12 @@ TEST_F(StatePins, NobodyElseSeesTheStateThatAClientLeft) {
   testing::await("the lock to go", [] {
     return cluster().primary().run_sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").scalar() == "0";
   });
-  PgConn clients[] = {howdah().connect(), howdah().connect()};
+  PgConn clients[] = {howdah().connect(), howdah().connect(), howdah().connect()};
+  EXPECT_EQ(clients[2].query("EXECUTE left_prepared").sqlstate, "26000");
   clients[0].must("BEGIN");
   for (auto& client : clients) {
     EXPECT_EQ(client.must("SELECT to_regclass('left_behind') IS NULL, (SELECT count(*) FROM pg_cursors), "
-                          "(SELECT count(*) FROM pg_prepared_statements WHERE from_sql), current_setting('app.leaving', true), current_user")
+                          "(SELECT count(*) FROM pg_prepared_statements WHERE name NOT LIKE 'howdah_%'), current_setting('app.leaving', true), current_user")
                   .text()
                   .find("t|0|0"),
               0u);

@@ -17,7 +17,7 @@ SessionState sample() {
   state.scram_keys = std::string(70, '\0');
   state.settings = {{"datestyle", "SET DateStyle TO 'SQL'", "SQL"}, {"work_mem", "SET work_mem TO 100", "100"}};
   state.base_settings = {{"work_mem", "SET work_mem TO 100", "100"}};
-  state.prepared = {{"s1", "SELECT $1", {23}}, {"", std::string(100'000, 'x'), {}}};
+  state.prepared = {{"s1", "SELECT $1", {23}}, {"s2", "SELECT $1", {23}, "(int) AS SELECT $1"}, {"", std::string(100'000, 'x'), {}}};
   state.unnamed = SessionState::Prepared{"", "SELECT 2", {}};
   state.input = std::string("Q\0\0", 3);
   return state;

@@ -163,7 +163,7 @@ TEST(Utility, PlacesStatementsOnTables) {
       {"LISTEN x", "home"},
       {"CALL p()", "refused"},
       {"DO 'x'", "refused"},
-      {"PREPARE p AS SELECT 1", "refused"},
+      {"PREPARE p AS SELECT 1", "home"},
       {"VACUUM users", "all"},
       {"ANALYZE", "all"},
       {"SET CONSTRAINTS ALL DEFERRED", "all"},

@@ -1,0 +1,196 @@
+// Bind: which server the values lead to, and what it has to know there.
+// https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
+#include <algorithm>
+
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frontend.h"
+#include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
+#include "proxy/core/extended_rules.h"
+#include "proxy/core/session.h"
+#include "proxy/core/sql_prepare.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+namespace sql = sharding::sql;
+using pgwire::OwedKind;
+using sql::Verb;
+using Kind = Extended::Effect::Kind;
+
+bool Session::answers_itself(const sql::Plan& plan) const {
+  return !plan.statements.empty() && proxy_handles(plan.statements[0]);
+}
+
+Task<> Session::on_bind(Bytes body, const pgwire::BindMessage* decoded) {
+  Extended& e = ext();
+  e.active = true;
+  if (e.failed) co_return;
+  pgwire::BindMessage bind;
+  if (decoded != nullptr) {
+    bind = *decoded;
+  } else if (!decode(body, bind)) {
+    co_await fail_group(malformed(body, 2, 2));
+    co_return;
+  }
+  const StatementPtr statement = find_statement(bind.statement);
+  if (statement == nullptr) {
+    co_await fail_group(no_statement(bind.statement));
+    co_return;
+  }
+  const auto plan = plan_statement(*statement);
+  if (!plan) {
+    co_await fail_group(plan.error());
+    co_return;
+  }
+  // The $n of a PREPARE are those of the statement in it.
+  const bool inner = !(*plan)->statements.empty() && (*plan)->statements[0].verb == Verb::kPrepare;
+  const std::size_t wanted = std::max<std::size_t>(inner ? 0 : (*plan)->params, statement->types.size());
+  if (bind.params.count != wanted && bind.formats.fits(bind.params.count)) {
+    co_await fail_group(make_error(
+        ErrorCode::kProtocolViolation, "bind message supplies " + std::to_string(bind.params.count) + " parameters, but prepared statement \"" +
+                                           std::string(bind.statement) + "\" requires " + std::to_string(wanted)));
+    co_return;
+  }
+  if (client_status() == pgwire::TxStatus::kFailed && !exits_transaction(**plan, wanted)) {
+    co_await fail_group(failed_transaction());
+    co_return;
+  }
+  if (bind.portal.empty()) {
+    if (Portal* old = find_portal({})) {
+      // It is there again when the server skips this Bind.
+      if (tx_.active()) e.replaced.push_back(std::move(*old));
+      e.replaced_by_bind = tx_.active();
+      std::erase_if(e.portals, [](const Portal& portal) { return portal.name.empty(); });
+    }
+  } else if (const Portal* known = find_portal(bind.portal); known != nullptr && (known->conn == nullptr || answers_itself(**plan))) {
+    // One that a server has is the server's to judge: ROLLBACK TO may have taken it.
+    co_await fail_group(make_error(ErrorCode::kDuplicateCursor, "cursor \"" + std::string(bind.portal) + "\" already exists"));
+    co_return;
+  }
+  if (!co_await bound_effects()) co_return;
+  co_await bind_somewhere(bind, statement, *plan);
+}
+
+// Outside a transaction block the unnamed portal does not outlive the messages that the server may skip.
+std::uint16_t Session::bind_effect(const std::string& name) {
+  Extended& e = *ext_;
+  if (name.empty() && !tx_.active()) return 0;
+  e.effects.push_back({.kind = Kind::kBind, .name = name});
+  if (std::exchange(e.replaced_by_bind, false)) e.effects.back().id = e.replaced.size();
+  return static_cast<std::uint16_t>(e.effects.size());
+}
+
+Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const StatementPtr& statement, PlanPtr plan) {
+  Extended& e = *ext_;
+  Portal portal;
+  portal.name = bind.portal;
+  portal.plan = plan;
+  portal.statement = statement;
+  portal.in_failed = client_status() == pgwire::TxStatus::kFailed;
+  if (!bind.statement.empty()) portal.client = e.named.find(bind.statement)->second;
+  const Plan* what = plan->statements.empty() ? nullptr : &plan->statements[0];
+  if (what != nullptr && proxy_handles(*what)) {
+    if (!co_await settle_pending()) co_return false;
+    fabricate(pgwire::be::kBindComplete, bind_effect(portal.name));
+    e.portals.push_back(std::move(portal));
+    co_return true;
+  }
+  StatementPtr target, sent = statement;
+  sharding::Route route;
+  Plan nothing, resolved;
+  nothing.where = sql::Where::kHome;
+  nothing.writes = false;
+  std::vector<std::string> configs;
+  if (what != nullptr && SqlPrepare(*this, *what, statement->text).executes()) {
+    const SqlPrepare execute(*this, *what, statement->text);
+    auto found = SqlPrepare(*this, *what, statement->text).resolve();
+    if (!found) {
+      co_await fail_group(found.error());
+      co_return false;
+    }
+    route = found->route;
+    target = found->target;
+    // A name that no client's statement has on any server stands for one that does not exist.
+    if (!target) e.missing = found->at.name;
+    sent = StatementRegistry::make_unnamed(
+        execute.rewritten(found->at, target ? target->server_name() : Statement::server_name_of(0)), {});
+    if (target && what->verb == Verb::kExecute) {
+      portal.plan = found->plan;
+      portal.statement = target;
+    }
+    resolved = found->run;
+    what = &resolved;
+    portal.client.reset();
+  } else if (what != nullptr) {
+    auto& params = worker_.params;
+    params.clear();
+    std::size_t i = 0;
+    for (const pgwire::Value value : bind.params) {
+      params.push_back({value.bytes, value.null, bind.formats.of(i) == pgwire::kBinaryFormat,
+                        i < statement->types.size() ? statement->types[i] : 0});
+      ++i;
+    }
+    if (!what->configs.empty()) configs = config_names(*what);
+    const sharding::Values values = values_of(statement->text, statement->slots, params);
+    auto found = sharding::route(*what, values, *pools_->database->snapshot().map);
+    if (!found) {
+      co_await fail_group(found.error());
+      co_return false;
+    }
+    route = *found;
+  } else {
+    what = &nothing;
+  }
+  if (route.kind == sharding::Route::Kind::kAllShards || route.kind == sharding::Route::Kind::kManyShards) {
+    portal.on_all = true;
+    portal.route = route;
+    portal.bind_tail = bind.after_names;
+    e.portals.push_back(std::move(portal));
+    co_return true;
+  }
+  const ShardId shard = shard_for(route, *what);
+  route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
+  ServerConn* conn = linked(shard);
+  const bool elsewhere = e.conn != nullptr && (e.conn != conn || conn->lost());
+  if (elsewhere && !co_await leave_group_conn()) co_return false;
+  if (!tx_.active() && what->writes && pools_->database->sharded() && more_binds_may_follow()) {
+    // A batch that may reach several shards: one transaction around it, committed at Sync.
+    if (e.conn != nullptr && !co_await leave_group_conn()) co_return false;
+    tx_.kind = Transaction::Kind::kImplicit;
+    tx_.settings_at_begin = settings_;
+  }
+  // A replica that served this group's reads cannot take its writes.
+  if (conn != nullptr && conn->link.replica && !what->read_only && !tx_.active() && !conn->link.pins.any()) {
+    if (e.conn == conn && !co_await leave_group_conn()) co_return false;
+    release(*conn);
+  }
+  conn = co_await link(shard, *what);
+  if (conn == nullptr) {
+    e.failed = true;
+    spoil_group();
+    co_return false;
+  }
+  use(*conn);
+  if (!configs.empty()) note_configs(*conn, *what, std::move(configs));
+  if (portal.client) note_risk(portal.client);
+  if (target) ensure_parsed(*conn, target, 0);
+  ensure_parsed(*conn, sent, 0);
+  auto& out = worker_.scratch;
+  out.clear();
+  if (e.large_rest == 0) {
+    pgwire::append_bind_renamed(out, bind.portal, sent->server_name(), bind.after_names);
+  } else {
+    begin_large_bind(out, bind.portal, sent->server_name(), e.large_rest);
+    e.large_conn = conn;
+    e.risk.uses += 2;
+  }
+  conn->queue(out);
+  conn->owe({.kind = OwedKind::kBind, .effect = bind_effect(portal.name), .owner = this});
+  conn->link.unsynced = true;
+  portal.conn = conn;
+  e.portals.push_back(std::move(portal));
+  co_return true;
+}
+
+}  // namespace howdah::proxy

@@ -1,0 +1,303 @@
+#include "proxy/core/sql_prepare.h"
+
+#include <algorithm>
+
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frontend.h"
+#include "proxy/core/errors.h"
+#include "proxy/core/extended.h"
+#include "proxy/core/session.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+namespace sql = sharding::sql;
+using Kind = Extended::Effect::Kind;
+using pgwire::OwedKind;
+using sql::Verb;
+
+namespace {
+
+// Of UTF-8: what error positions count.
+int characters(std::string_view text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+Error no_such(const std::string& name) {
+  return make_error(ErrorCode::kUnknownStatement, "prepared statement \"" + name + "\" does not exist");
+}
+
+}  // namespace
+
+bool SqlPrepare::executes() const {
+  switch (plan_.verb) {
+    case Verb::kExecute:
+      return true;
+    case Verb::kExplain:
+    case Verb::kDdl:
+    case Verb::kOther:
+      return proxy::executes(text_, {session_.standard_conforming_strings()}, plan_).has_value();
+    default:
+      return false;
+  }
+}
+
+std::string SqlPrepare::rewritten(const PreparedName& at, std::string_view server_name) const {
+  std::string out(text_.substr(plan_.begin, at.begin - plan_.begin));
+  out.append(server_name).append(text_.substr(at.end, std::min<std::size_t>(plan_.end, text_.size()) - at.end));
+  return out;
+}
+
+// What is added to a position in the rewritten text to have it in the client's.
+int SqlPrepare::moved_by(const PreparedName& at, std::string_view server_name) const {
+  return characters(text_.substr(0, plan_.begin)) + characters(text_.substr(at.begin, at.end - at.begin)) -
+         characters(server_name);
+}
+
+void SqlPrepare::answer(std::string_view tag, std::string* held) {
+  auto& out = session_.worker_.scratch;
+  out.clear();
+  pgwire::append_command_complete(out, tag);
+  if (held != nullptr) {
+    held->append(out);
+  } else {
+    session_.send(out);
+  }
+}
+
+Task<bool> SqlPrepare::prepare(std::string* held) {
+  Session& s = session_;
+  Extended& e = s.ext();
+  if (!e.active) e.effects.clear();
+  const auto at = prepares(text_, {s.standard_conforming_strings()}, plan_);
+  if (!at) {
+    co_return s.fail_statement(make_error(ErrorCode::kUnsupported, "PREPARE with a name in U&\"\" is not supported",
+                                          "write the name with plain letters"));
+  }
+  if (const auto too_many = s.too_many_statements(); too_many && s.find_client(at->name) == nullptr) {
+    co_return s.fail_statement(*too_many);
+  }
+  const std::string_view tail = text_.substr(at->end, plan_.end - at->end);
+  const std::string_view inner = text_.substr(plan_.inner_begin, plan_.inner_end - plan_.inner_begin);
+  const StatementPtr statement = s.worker_.statements.intern_sql(tail, inner, s.statement_scope());
+  const ClientStatement* taken = s.find_client(at->name);
+  const auto plan = s.plan_statement(*statement);
+  if (!plan) co_return s.fail_statement(plan.error());
+  if (!(*plan)->statements.empty() && (*plan)->statements[0].refusal) {
+    co_return s.fail_statement(*(*plan)->statements[0].refusal);
+  }
+  const bool known = statement->described && statement->verified_scope == statement->scope;
+  if (!known || taken != nullptr) {
+    sql::StatementPlan anywhere;
+    anywhere.where = sql::Where::kHome;
+    anywhere.writes = false;
+    const StatementPtr in_its_place = taken == nullptr ? nullptr : s.find_statement(at->name);
+    const ShardId shard = s.shard_for({sharding::Route::Kind::kHome, ShardId(0)}, anywhere);
+    ServerConn* conn = co_await s.link(shard, anywhere);
+    if (conn == nullptr || !co_await prepare_on(*conn, *at, statement, in_its_place, held)) co_return false;
+  } else {
+    answer("PREPARE", held);
+  }
+  e.named[at->name] = std::make_shared<ClientStatement>(ClientStatement{statement});
+  co_return true;
+}
+
+// PREPARE on a server, in the client's words but for the name, and what types its parameters have. `taken`: the name is in
+// use, which is PostgreSQL's to say: it looks at the statement first.
+Task<bool> SqlPrepare::prepare_on(ServerConn& conn, const PreparedName& at, const StatementPtr& statement,
+                                  const StatementPtr& taken, std::string* held) {
+  Session& s = session_;
+  if (taken && !co_await make_known(conn, taken)) co_return false;
+  // A server that has it already (under another catalog) is asked for the types alone.
+  const bool there = !taken && conn.statements.contains(statement->id);
+  const std::string name = (taken ? taken : statement)->server_name();
+  std::string out;
+  if (!there) {
+    if (!taken) {
+      if (const std::uint64_t old = conn.statements.evict(conn.pool().prepared_limit)) {
+        pgwire::append_close(out, 'S', Statement::server_name_of(old));
+        conn.owe({.kind = OwedKind::kClose, .forward = false, .forward_error = false, .owner = &s});
+      }
+    }
+    pgwire::append_query(out, rewritten(at, name));
+    conn.owe({.kind = OwedKind::kQuery, .forward_ready = false, .owner = &s});
+  }
+  pgwire::append_describe(out, 'S', name);
+  pgwire::append_sync(out);
+  conn.owe({.kind = OwedKind::kDescribeStatement, .forward = false, .forward_error = false, .owner = &s});
+  conn.owe({.kind = OwedKind::kSync, .forward = false, .owner = &s});
+  conn.link.error = conn.link.error_forwarded = false;
+  conn.link.types.clear();
+  conn.link.position_offset = moved_by(at, name);
+  conn.link.collect = held != nullptr;
+  conn.flush(out);
+  const bool ok = co_await s.wait_owed(conn);
+  conn.link.position_offset = 0;
+  conn.link.collect = false;
+  if (s.closing_) co_return false;
+  if (held != nullptr) held->append(std::exchange(conn.link.collected, {}));
+  if (conn.lost()) {
+    if (s.tx_.active()) s.tx_.failed = true;
+    if (!conn.link.error_forwarded) s.send_lost(conn);
+    co_return false;
+  }
+  conn.link.unsynced = false;
+  pgwire::ParameterDescription types;
+  if (!ok || taken || !decode(conn.link.types, types)) {
+    if (!conn.link.error_forwarded) s.fail_statement(make_error(ErrorCode::kInternal, "a statement could not be described"));
+    s.statement_failed_ = true;
+    co_return false;
+  }
+  if (there) answer("PREPARE", held);
+  conn.statements.add(statement->id);
+  statement->types.resize(types.count);
+  for (std::size_t i = 0; i < statement->types.size(); ++i) statement->types[i] = types.type(i);
+  statement->described = true;
+  statement->verified_scope = statement->scope;
+  statement->plan.reset();
+  s.note_done(conn, sql::StatementPlan{.read_only = true, .writes = false});
+  co_return true;
+}
+
+// Parses it there, unseen. Part of the transaction at hand, as PostgreSQL's own look at the statement is.
+Task<bool> SqlPrepare::make_known(ServerConn& conn, const StatementPtr& statement) {
+  if (conn.statements.contains(statement->id)) co_return true;
+  Session& s = session_;
+  conn.link.error = conn.link.error_forwarded = false;
+  s.ensure_parsed(conn, statement, 0);
+  std::string out;
+  pgwire::append_flush(out);
+  conn.flush(out);
+  const bool ok = co_await s.wait_owed(conn);
+  if (s.closing_) co_return false;
+  if (conn.lost()) {
+    if (s.tx_.active()) s.tx_.failed = true;
+    if (!conn.link.error_forwarded) s.send_lost(conn);
+    co_return false;
+  }
+  if (!ok) {
+    out.clear();
+    pgwire::append_sync(out);
+    conn.owe({.kind = OwedKind::kSync, .forward = false, .owner = &s});
+    conn.flush(out);
+    co_await s.wait_owed(conn);
+    s.statement_failed_ = true;
+  }
+  co_return ok;
+}
+
+Result<ResolvedExecute> SqlPrepare::resolve() {
+  Session& s = session_;
+  s.ext();
+  const sql::LexerOptions options{s.standard_conforming_strings()};
+  const auto at = proxy::executes(text_, options, plan_);
+  if (!at) {
+    return make_error(ErrorCode::kUnsupported, "EXECUTE with a name in U&\"\" is not supported", "write the name with plain letters");
+  }
+  ResolvedExecute resolved;
+  resolved.at = *at;
+  resolved.run = plan_;
+  resolved.target = at->name.empty() ? nullptr : s.find_statement(at->name);
+  if (!resolved.target) return resolved;
+  const auto plan = s.plan_statement(*resolved.target);
+  if (!plan) return plan.error();
+  resolved.plan = *plan;
+  if ((*plan)->statements.empty() || s.proxy_handles((*plan)->statements[0])) {
+    return make_error(ErrorCode::kUnsupported, "EXECUTE of a statement that the proxy answers is not supported",
+                      "send the statement itself");
+  }
+  sql::StatementPlan run = (*plan)->statements[0];
+  if (plan_.verb != Verb::kExecute) {
+    run.read_only = false;
+    run.writes = run.writes || plan_.verb != Verb::kExplain;
+    if (s.pools_->database->sharded() && plan_.verb != Verb::kExplain) {
+      return make_error(ErrorCode::kUnsupported, "CREATE TABLE AS EXECUTE is not supported with several shards",
+                        "write the query itself");
+    }
+  }
+  std::vector<sharding::BoundParam> params;
+  std::optional<std::vector<std::optional<std::string>>> arguments;
+  if (s.pools_->database->sharded()) {
+    arguments = plain_arguments(text_, options, at->end, plan_.end);
+    if (!arguments && run.where == sql::Where::kKeys) {
+      return make_error(ErrorCode::kUnsupported, "EXECUTE with an expression as argument is not supported with several shards",
+                        "write integers, strings, booleans or NULL", "the arguments decide on the shard");
+    }
+    if (arguments) {
+      const auto& types = resolved.target->types;
+      if (arguments->size() < types.size()) arguments->resize(types.size());  // the server refuses it
+      for (std::size_t i = 0; i < arguments->size(); ++i) {
+        const auto& value = (*arguments)[i];
+        params.push_back({value ? Bytes(*value) : Bytes(), !value, false, i < types.size() ? types[i] : 0});
+      }
+    }
+  }
+  const auto route = sharding::route(run, s.values_of(resolved.target->text, resolved.target->slots, params),
+                                     *s.pools_->database->snapshot().map);
+  if (!route) return route.error();
+  if (route->kind == sharding::Route::Kind::kAllShards || route->kind == sharding::Route::Kind::kManyShards) {
+    return make_error(ErrorCode::kUnsupported, "EXECUTE of a statement that runs on several shards is not supported",
+                      "send the statement itself");
+  }
+  resolved.run = std::move(run);
+  resolved.route = *route;
+  return resolved;
+}
+
+Task<bool> SqlPrepare::execute(std::string* held) {
+  Session& s = session_;
+  Extended& e = s.ext();
+  for (int attempt = 0;; ++attempt) {
+    if (!e.active) e.effects.clear();
+    const auto resolved = resolve();
+    if (!resolved) co_return s.fail_statement(resolved.error());
+    if (!resolved->target) co_return s.fail_statement(no_such(resolved->at.name));
+    const ShardId shard = s.shard_for(resolved->route, resolved->run);
+    s.route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
+    ServerConn* conn = co_await s.link(shard, resolved->run);
+    if (conn == nullptr || !co_await make_known(*conn, resolved->target)) co_return false;
+    const std::string name = resolved->target->server_name();
+    std::string message;
+    pgwire::append_query(message, rewritten(resolved->at, name));
+    const bool autocommit = !s.tx_.active();
+    conn->link.forwarded = false;
+    conn->link.position_offset = moved_by(resolved->at, name);
+    conn->link.collect = held != nullptr;
+    const auto found = e.named.find(resolved->at.name);
+    e.executing = attempt == 0 && found != e.named.end() ? found->second : nullptr;
+    const bool ok = co_await s.run_query(*conn, message, false);
+    const ClientStatementPtr executing = std::exchange(e.executing, nullptr);
+    conn->link.position_offset = 0;
+    conn->link.collect = false;
+    if (s.closing_) co_return false;
+    conn->link.unsynced = false;
+    if (std::exchange(e.risk.stale, false) && !conn->lost()) {
+      // Outdated by DDL: prepared anew, once. The client sees its columns in the answer.
+      const StatementPtr old = executing->statement;
+      executing->statement = s.worker_.statements.intern(old->text, old->types, s.statement_scope());
+      s.statement_failed_ = false;
+      continue;
+    }
+    if (held != nullptr) held->append(std::exchange(conn->link.collected, {}));
+    if (conn->lost()) {
+      if (s.tx_.active()) s.tx_.failed = true;
+      if (!conn->link.error_forwarded) s.send_lost(*conn);
+      if (!s.tx_.active()) s.release(*conn);
+      s.statement_failed_ = true;
+      co_return false;
+    }
+    if (plan_.verb == Verb::kExecute) {
+      s.apply_effect(*conn, resolved->run, resolved->target->text, ok);
+    } else {
+      s.apply_effect(*conn, plan_, text_, ok);
+    }
+    if (s.catalog_changed_ && !s.tx_.active()) co_await s.refresh_catalog();
+    if (autocommit) {
+      ++conn->pool().counters.transactions;
+      WorkerCounters::add(s.worker_.counters.transactions);
+    }
+    co_return ok;
+  }
+}
+
+}  // namespace howdah::proxy
