@@ -183,6 +183,7 @@ class Session final : public net::IoHandler,
   Task<bool> ask_md5(const Startup& startup, LoginProof& proof);
   Task<bool> ask_clear(const Startup& startup, LoginProof& proof);
   Task<bool> ask_scram(const Startup& startup, LoginProof& proof);
+  Task<bool> read_password(std::string& body, pgwire::PasswordMessage& password);
   Task<bool> next_password(std::string& body, const char* what);
   bool check_names(const Startup& startup, const LoginProof& proof);
   void give_cancel_key(std::size_t length);

@@ -214,20 +214,24 @@ Task<bool> Session::next_password(std::string& body, const char* what) {
   }
 }
 
+// The answer to a request for a password, a view of `body`. False: the client was told.
+Task<bool> Session::read_password(std::string& body, pgwire::PasswordMessage& password) {
+  flush_client();
+  if (!co_await next_password(body, "password")) co_return false;
+  if (decode(Bytes(body), password)) co_return true;
+  fatal(make_error(ErrorCode::kProtocolViolation, "invalid password packet size"));
+  co_return false;
+}
+
 Task<bool> Session::ask_md5(const Startup& startup, LoginProof& proof) {
   pgwire::Md5Salt salt;
   RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()), static_cast<int>(salt.size()));
   worker_.scratch.clear();
   pgwire::append_authentication_md5(worker_.scratch, salt);
   send(worker_.scratch);
-  flush_client();
   std::string body;
-  if (!co_await next_password(body, "password")) co_return false;
   pgwire::PasswordMessage password;
-  if (!decode(Bytes(body), password)) {
-    fatal(make_error(ErrorCode::kProtocolViolation, "invalid password packet size"));
-    co_return false;
-  }
+  if (!co_await read_password(body, password)) co_return false;
   const auto fits = [&] {
     return has_secret(proof) && pgwire::check_md5_response(md5_secret(proof.identity->user), salt, password.password);
   };
@@ -245,14 +249,9 @@ Task<bool> Session::ask_clear(const Startup& startup, LoginProof& proof) {
   worker_.scratch.clear();
   pgwire::append_authentication_cleartext(worker_.scratch);
   send(worker_.scratch);
-  flush_client();
   std::string body;
-  if (!co_await next_password(body, "password")) co_return false;
   pgwire::PasswordMessage password;
-  if (!decode(Bytes(body), password)) {
-    fatal(make_error(ErrorCode::kProtocolViolation, "invalid password packet size"));
-    co_return false;
-  }
+  if (!co_await read_password(body, password)) co_return false;
   if (password.password.empty()) {
     fatal(make_error(ErrorCode::kAuthFailed, "empty password returned by client"));
     co_return false;

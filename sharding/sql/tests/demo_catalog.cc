@@ -236,4 +236,8 @@ std::string where(std::string_view sql, const AnalyzeOptions& options) {
   return out;
 }
 
+void expect(std::initializer_list<Placed> cases) {
+  for (const auto& c : cases) EXPECT_EQ(where(c.sql), c.where) << c.sql;
+}
+
 }  // namespace howdah::sharding::sql::testing

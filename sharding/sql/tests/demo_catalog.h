@@ -1,6 +1,7 @@
 // The demo schema of a wealth-management app as a catalog, and what every analyzer test needs around it.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,5 +36,12 @@ Analyzed analyzed(std::string_view sql, const AnalyzeOptions& options = {});
 // "refused", or for keys "keys " and the pins, each as its values: "5", "$1", "NULL", "[3]" (slot list),
 // "a,b".
 std::string where(std::string_view sql, const AnalyzeOptions& options = {});
+
+struct Placed {
+  const char* sql;
+  const char* where;
+};
+// Each text's where(), as an expectation.
+void expect(std::initializer_list<Placed> cases);
 
 }  // namespace howdah::sharding::sql::testing

@@ -7,16 +7,7 @@ namespace howdah::sharding::sql {
 namespace {
 
 using testing::analyzed;
-using testing::where;
-
-struct Case {
-  const char* sql;
-  const char* where;
-};
-
-void expect(std::initializer_list<Case> cases) {
-  for (const auto& c : cases) EXPECT_EQ(where(c.sql), c.where) << c.sql;
-}
+using testing::expect;
 
 TEST(Insert, TakesTheKeyFromItsColumn) {
   expect({
