@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/ids.h"
 #include "sharding/sql/plan.h"
 
 namespace howdah::proxy {
@@ -50,6 +52,17 @@ inline bool ends_transaction(const sharding::sql::Plan& plan) {
 // What it binds and executes there.
 inline bool exits_transaction(const sharding::sql::Plan& plan, std::size_t params) {
   return !plan.statements.empty() && params == 0 && ends_transaction(plan);
+}
+
+// Whether Describe needs no server: in a failed transaction one that does not have the statement would not parse it.
+inline bool describes_itself(const sharding::sql::Plan& plan, const std::vector<Oid>& types) {
+  using sharding::sql::Verb;
+  constexpr Oid kUnknown = 705;
+  if (plan.statements.empty() || plan.statements[0].returns_rows) return false;
+  const Verb verb = plan.statements[0].verb;
+  const bool typed = types.size() >= plan.params &&
+                     std::none_of(types.begin(), types.end(), [](Oid type) { return type == 0 || type == kUnknown; });
+  return typed && verb != Verb::kOther && verb != Verb::kCall;  // these may return rows
 }
 
 inline bool is_transaction_control(sharding::sql::Verb verb) {

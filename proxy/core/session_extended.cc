@@ -163,7 +163,9 @@ Task<> Session::describe_statement(StatementPtr statement, std::shared_ptr<Clien
     co_await fail_group(plan.error());
     co_return;
   }
-  if (!(*plan)->statements.empty() && proxy_handles((*plan)->statements[0])) {
+  const bool failed = client_status() == pgwire::TxStatus::kFailed;
+  if (!(*plan)->statements.empty() &&
+      (proxy_handles((*plan)->statements[0]) || (failed && describes_itself(**plan, statement->types)))) {
     if (!co_await settle_pending() || !co_await drain_group()) co_return;
     worker_.scratch.clear();
     pgwire::append_parameter_description(worker_.scratch, statement->types);
@@ -188,7 +190,7 @@ Task<> Session::describe_statement(StatementPtr statement, std::shared_ptr<Clien
       client.reset();
     }
   }
-  if (client_status() == pgwire::TxStatus::kFailed && !(*plan)->statements.empty() && (*plan)->statements[0].returns_rows) {
+  if (failed && !(*plan)->statements.empty() && (*plan)->statements[0].returns_rows) {
     co_await fail_group(failed_transaction());
     co_return;
   }

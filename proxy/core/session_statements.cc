@@ -45,13 +45,14 @@ std::optional<Error> Session::too_many_statements() const {
                     "close those that are not needed, or raise limits.statements in the proxy's configuration");
 }
 
-// What the name stands for under the settings of now: servers read constants and names in its text by them.
+// What the name stands for under the settings of now: servers read constants and names in its text by them. In a failed
+// transaction they read no text, and tell of what they have.
 StatementPtr Session::find_statement(Bytes name) {
   if (name.empty()) return ext_->unnamed;
   ClientStatement* client = find_client(name);
   if (client == nullptr) return nullptr;
   const std::uint64_t now = statement_scope();
-  if (client->statement->settings_scope != now) {
+  if (client->statement->settings_scope != now && client_status() != pgwire::TxStatus::kFailed) {
     client->statement = worker_.statements.intern(client->statement->text, client->statement->types, now);
   }
   return client->statement;

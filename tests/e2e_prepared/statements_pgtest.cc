@@ -149,6 +149,23 @@ TEST_F(Statements, KeepTheirTextsApartByParameterTypes) {
   }
 }
 
+TEST_F(Statements, AreDescribedInAFailedTransaction) {
+  Script script;
+  script.parse("set", "SET DateStyle = 'German'").parse("typed", "DELETE FROM lines WHERE id = $1", {23}).parse("rows", "SELECT 1").sync();
+  script.parse("more", "SELECT 2").parse("yet", "SELECT 3").describe('S', "more").describe('S', "yet").sync();
+  script.query("BEGIN").bind("", "set").execute().sync().query("SELECT 1/0");
+  for (const char* name : {"set", "typed", "rows"}) script.describe('S', name).sync();
+  expect_same(script.query("ROLLBACK").describe('S', "typed").sync());
+  // Read before the setting was another one.
+  expect_same(Script()
+                  .parse("s", "DELETE FROM lines WHERE id = $1")
+                  .query("BEGIN")
+                  .query("SET DateStyle = 'German'")
+                  .query("SELECT 1/0")
+                  .describe('S', "s")
+                  .sync());
+}
+
 TEST_F(Statements, FollowDeallocateAndDiscard) {
   for (const char* command : {"DEALLOCATE s", "DEALLOCATE ALL", "DEALLOCATE PREPARE ALL", "DISCARD PLANS", "DISCARD ALL", "DEALLOCATE missing"}) {
     const std::string text = command;
