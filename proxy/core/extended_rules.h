@@ -54,7 +54,7 @@ inline bool exits_transaction(const sharding::sql::Plan& plan, std::size_t param
   return !plan.statements.empty() && params == 0 && ends_transaction(plan);
 }
 
-// Whether Describe needs no server: in a failed transaction one that does not have the statement would not parse it.
+// Whether Describe needs no server: one in a failed transaction parses no such statement.
 inline bool describes_itself(const sharding::sql::Plan& plan, const std::vector<Oid>& types) {
   using sharding::sql::Verb;
   constexpr Oid kUnknown = 705;

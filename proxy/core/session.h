@@ -376,6 +376,7 @@ class Session final : public net::IoHandler,
   // --- session_statements.cc: a client's names, and the statements that servers know
   ClientStatement* find_client(Bytes name);
   StatementPtr find_statement(Bytes name);
+  bool failed_server_has(const Statement& statement) const;
   std::optional<Error> too_many_statements() const;
   Portal* find_portal(Bytes name);
   void drop_portals();

@@ -88,6 +88,8 @@ Task<> Session::on_parse(Bytes body) {
     e.unnamed = statement;
     e.spare = before;
   } else {
+    // Its columns are those of the cursor at this Parse: shared with nobody.
+    if (!(*plan)->statements.empty() && (*plan)->statements[0].verb == Verb::kFetch) worker_.statements.retire(*statement);
     e.named.emplace(parse.name, std::make_shared<ClientStatement>(ClientStatement{statement}));
   }
   e.pending.push_back({std::move(statement), std::string(parse.name), std::move(before)});
@@ -163,7 +165,8 @@ Task<> Session::describe_statement(StatementPtr statement, std::shared_ptr<Clien
     co_await fail_group(plan.error());
     co_return;
   }
-  const bool failed = client_status() == pgwire::TxStatus::kFailed;
+  // A server that failed, too, can only tell of what it has.
+  const bool failed = client_status() == pgwire::TxStatus::kFailed && !failed_server_has(*statement);
   if (!(*plan)->statements.empty() &&
       (proxy_handles((*plan)->statements[0]) || (failed && describes_itself(**plan, statement->types)))) {
     if (!co_await settle_pending() || !co_await drain_group()) co_return;

@@ -46,13 +46,14 @@ std::optional<Error> Session::too_many_statements() const {
 }
 
 // What the name stands for under the settings of now: servers read constants and names in its text by them. In a failed
-// transaction they read no text, and tell of what they have.
+// transaction they read no text, and tell of what they have. What is shared no more stays as it is.
 StatementPtr Session::find_statement(Bytes name) {
   if (name.empty()) return ext_->unnamed;
   ClientStatement* client = find_client(name);
   if (client == nullptr) return nullptr;
   const std::uint64_t now = statement_scope();
-  if (client->statement->settings_scope != now && client_status() != pgwire::TxStatus::kFailed) {
+  const bool stays = client->statement->retired || client_status() == pgwire::TxStatus::kFailed;
+  if (client->statement->settings_scope != now && !stays) {
     client->statement = worker_.statements.intern(client->statement->text, client->statement->types, now);
   }
   return client->statement;
@@ -64,6 +65,13 @@ Portal* Session::find_portal(Bytes name) {
     if (portals[i].name == name) return &portals[i];
   }
   return nullptr;
+}
+
+// Whether the server of a failed transaction has the statement, and so knows best what it is.
+bool Session::failed_server_has(const Statement& statement) const {
+  if (links_.size() != 1 || links_[0]->lost() || links_[0]->tx_status != pgwire::TxStatus::kFailed) return false;
+  auto& statements = links_[0]->statements;
+  return statement.unnamed ? statements.unnamed == statement.id : statements.contains(statement.id);
 }
 
 void Session::drop_portals() { ext_->portals.clear(); }

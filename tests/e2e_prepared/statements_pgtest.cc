@@ -164,6 +164,26 @@ TEST_F(Statements, AreDescribedInAFailedTransaction) {
                   .query("SELECT 1/0")
                   .describe('S', "s")
                   .sync());
+  // Parsed while there was no such cursor.
+  expect_same(Script().query("BEGIN").parse("f", "FETCH 1 FROM c").sync().query("SELECT 1/0").describe('S', "f").sync());
+}
+
+TEST_F(Statements, FetchWhatTheClientsOwnCursorHas) {
+  std::vector<std::unique_ptr<RawClient>> clients;  // more than there are workers
+  for (const std::string columns : {"id", "name, id", "name"}) {
+    const Script ask = Script()
+                           .query("BEGIN")
+                           .query("DECLARE c CURSOR FOR SELECT " + columns + " FROM items ORDER BY id")
+                           .parse("f", "FETCH 1 FROM c")
+                           .describe('S', "f")
+                           .bind("", "f")
+                           .execute()
+                           .sync()
+                           .query("COMMIT");
+    const auto straight = direct();
+    clients.push_back(client());
+    EXPECT_EQ(e2e::difference(say(*straight, ask), say(*clients.back(), ask)), "");
+  }
 }
 
 TEST_F(Statements, FollowDeallocateAndDiscard) {
