@@ -305,6 +305,8 @@ class Session final : public net::IoHandler,
   Task<bool> two_phase(std::vector<ServerConn*> writers);
   Task<> rollback_links();
   void end_transaction(bool committed);
+  void begin_implicit();
+  Task<bool> end_implicit(bool failed);
   Task<bool> begin_again(const Plan& plan, std::string_view text);
   Task<bool> relay(ServerConn& conn, std::string_view sql);
   Task<bool> on_links(std::span<ServerConn* const> conns, std::string_view sql, bool statuses = false);

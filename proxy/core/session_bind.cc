@@ -157,8 +157,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   if (!tx_.active() && what->writes && pools_->database->sharded() && more_binds_may_follow()) {
     // A batch that may reach several shards: one transaction around it, committed at Sync.
     if (e.conn != nullptr && !co_await leave_group_conn()) co_return false;
-    tx_.kind = Transaction::Kind::kImplicit;
-    tx_.settings_at_begin = settings_;
+    begin_implicit();
   }
   // A replica that served this group's reads cannot take its writes.
   if (conn != nullptr && conn->link.replica && !what->read_only && !tx_.active() && !conn->link.pins.any()) {

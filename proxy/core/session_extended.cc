@@ -253,6 +253,7 @@ Task<> Session::on_execute(Bytes body) {
       }
       co_return;
     }
+    if (!tx_.active() && !kept.plan->statements[0].no_transaction && more_binds_may_follow()) begin_implicit();
     if (!co_await run_everywhere(kept.plan, 0, kept.statement->text, &kept)) e.failed = true;
     co_return;
   }
@@ -444,16 +445,8 @@ Task<> Session::on_sync() {
     }
   }
   if (closing_) co_return;
-  if (tx_.kind == Transaction::Kind::kImplicit) {
-    bool committed = false;
-    if (e.failed || tx_.failed) {
-      co_await rollback_links();
-    } else {
-      committed = co_await commit_links(true);
-    }
-    if (closing_) co_return;
-    end_transaction(committed);
-  }
+  if (tx_.kind == Transaction::Kind::kImplicit) co_await end_implicit(e.failed);
+  if (closing_) co_return;
   const bool catalog = catalog_changed_ && !tx_.active();
   const bool failed = e.failed;
   end_group_settings(failed);

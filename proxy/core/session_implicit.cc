@@ -71,6 +71,12 @@ Task<bool> Session::control_loose_group(const Plan& plan, std::string text) {
   co_return ok;
 }
 
+// From here to Sync, what this group does on several shards is one transaction, committed there.
+void Session::begin_implicit() {
+  tx_.kind = Transaction::Kind::kImplicit;
+  tx_.settings_at_begin = settings_;
+}
+
 // Before a simple query (or a function call: `plan` null) behind unsynced work, which it ends and shares its fate with.
 // False: it was answered. REQUIRES: nothing owed.
 Task<bool> Session::query_amid_group(const sql::Plan* plan, Bytes text) {
@@ -130,6 +136,8 @@ Task<> Session::end_query_amid_group() {
     conn->flush();
     co_await wait_owed(*conn);
   }
+  if (closing_) co_return;
+  if (tx_.kind == Transaction::Kind::kImplicit && !co_await end_implicit(e.failed)) e.failed = true;
   if (closing_) co_return;
   end_group_settings(e.failed);
   end_group();

@@ -132,9 +132,14 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
         append_warning(worker_.scratch, "25001", "there is already a transaction in progress");
         send(worker_.scratch);
       } else {
+        if (!tx_.active()) {
+          tx_.settings_at_begin = settings_;
+        } else if (plan.transaction != sql::TransactionOptions()) {
+          co_return fail_statement(make_error(ErrorCode::kUnsupported, "BEGIN with options behind statements without Sync is not supported",
+                                              "send Sync first"));
+        }
         tx_.kind = Transaction::Kind::kExplicit;
         tx_.options = plan.transaction;
-        tx_.settings_at_begin = settings_;
       }
       tag(starts_with_word(text.substr(plan.begin, plan.end - plan.begin), "start") ? "START TRANSACTION" : "BEGIN");
       co_return true;

@@ -63,6 +63,7 @@ Task<bool> Session::commit(bool chain) {
     worker_.scratch.clear();
     append_warning(worker_.scratch, "25P01", "there is no transaction in progress");
     send(worker_.scratch);
+    if (tx_.active() && !co_await end_implicit(false)) co_return false;
     answer("COMMIT");
     co_return true;
   }
@@ -151,14 +152,14 @@ Task<bool> Session::rollback(bool chain) {
   }
   // After a failure the characteristics are gone, too: the next transaction has the default ones.
   const auto options = client_status() == pgwire::TxStatus::kFailed ? sql::TransactionOptions{} : tx_.options;
-  const bool was_explicit = tx_.explicit_block();
+  const bool was_active = tx_.active();
   // What is still to be reported comes before ReadyForQuery.
   relay_ready_ = relay_ready_ && !chain && tx_.report_at_end.empty() && tx_.report_at_rollback.empty();
   const bool answered = co_await rollback_one();
   if (!answered) co_await rollback_links();
   if (closing_) co_return false;
   statement_failed_ = false;
-  if (was_explicit) {
+  if (was_active) {
     end_transaction(false);
     catalog_changed_ = false;
   }
@@ -291,6 +292,20 @@ Task<bool> Session::savepoint(const Plan& plan) {
                                                                                  : "ROLLBACK");
   send(worker_.scratch);
   co_return true;
+}
+
+// Ends the transaction that the messages since the last Sync made on several shards. False: it is not committed, and the client
+// was told why.
+Task<bool> Session::end_implicit(bool failed) {
+  bool committed = false;
+  if (failed || tx_.failed) {
+    co_await rollback_links();
+  } else {
+    committed = co_await commit_links(true);
+  }
+  if (closing_) co_return false;
+  end_transaction(committed);
+  co_return committed;
 }
 
 // Commits on all that joined. False: nothing is committed (or the outcome is unknown), and the client has been told.
