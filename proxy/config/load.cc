@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <fstream>
 #include <iterator>
 
@@ -74,7 +75,12 @@ Loaded load_text(const std::string& text, const std::string& path) {
 Loaded load_file(const std::string& path) {
   std::ifstream input(path, std::ios::binary);
   if (!input.is_open()) return one_fault(path, 0, std::string("cannot be opened: ") + std::strerror(errno));
-  const std::string text(std::istreambuf_iterator<char>(input), {});
+  std::string text;
+  try {
+    text.assign(std::istreambuf_iterator<char>(input), {});
+  } catch (const std::exception&) {  // the stream buffer's own, of a folder for example
+    return one_fault(path, 0, std::string("cannot be read: ") + std::strerror(errno));
+  }
   if (input.bad()) return one_fault(path, 0, "cannot be read");
   return load_text(text, path);
 }

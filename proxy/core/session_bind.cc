@@ -153,7 +153,12 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
   ServerConn* conn = linked(shard);
   const bool elsewhere = e.conn != nullptr && (e.conn != conn || conn->lost());
-  if (elsewhere && !co_await leave_group_conn()) co_return false;
+  if (elsewhere) {
+    if (!co_await leave_group_conn()) co_return false;
+    // What was set there is needed here.
+    if (settle_ && pools_->database->sharded()) co_await settle();
+    if (closing_) co_return false;
+  }
   if (!tx_.active() && what->writes && pools_->database->sharded() && more_binds_may_follow()) {
     // A batch that may reach several shards: one transaction around it, committed at Sync.
     if (e.conn != nullptr && !co_await leave_group_conn()) co_return false;

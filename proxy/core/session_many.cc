@@ -175,8 +175,10 @@ Task<bool> Session::merge_rows(std::span<ServerConn* const> conns, const Plan& s
       break;
     }
     const std::size_t before = held();
-    for (ServerConn* conn : conns) {
-      if (!conn->lost() && conn->link.collected.size() < kHeldFew) conn->resume_reading();
+    for (std::size_t i = 0; i < conns.size(); ++i) {
+      // One row may be more than what is held otherwise.
+      const bool wanted = conns[i]->link.collected.size() < kHeldFew || (step == RowMerge::Step::kWait && merge.waits_for(i));
+      if (wanted && !conns[i]->lost()) conns[i]->resume_reading();
     }
     // Reading on may have brought more at once: nobody else will wake this up for it.
     if (step == RowMerge::Step::kWait && held() == before) co_await suspend();

@@ -54,7 +54,7 @@ bool Session::proxy_handles(const Plan& plan) const {
     case Verb::kPrepare:
       return true;
     case Verb::kSetTransaction:
-      return tx_.explicit_block() && links_.empty();
+      return tx_.explicit_block() && !plan.refusal && (links_.empty() || pools_->database->sharded());
     case Verb::kShow:
       return is_howdah(plan.name);
     case Verb::kSet:
@@ -80,6 +80,30 @@ void Session::answer(std::string_view tag) {
   worker_.scratch.clear();
   pgwire::append_command_complete(worker_.scratch, tag);
   send(worker_.scratch);
+}
+
+// SET TRANSACTION, for the servers that take part and those that join later.
+Task<bool> Session::set_transaction(const Plan& plan, std::string_view text) {
+  const std::string statement(text.substr(plan.begin, plan.end - plan.begin));
+  std::vector<ServerConn*> joined;
+  for (ServerConn* conn : links_) {
+    if (conn->link.in_transaction) joined.push_back(conn);
+  }
+  for (ServerConn* conn : joined) {
+    if (co_await own_query(*conn, statement, true)) continue;
+    tx_.failed = statement_failed_ = true;
+    co_return false;
+  }
+  if (tx_.replay.empty()) {
+    const auto& wanted = plan.transaction;
+    if (wanted.isolation != sql::TransactionOptions::Isolation::kDefault) tx_.options.isolation = wanted.isolation;
+    if (wanted.read_only) tx_.options.read_only = wanted.read_only;
+    if (wanted.deferrable) tx_.options.deferrable = wanted.deferrable;
+  } else {
+    tx_.replay.push_back({.text = statement});  // ROLLBACK TO takes it back
+  }
+  answer("SET");
+  co_return true;
 }
 
 // BEGIN inside a block warns, and its options are those of SET TRANSACTION. https://www.postgresql.org/docs/15/sql-begin.html
@@ -153,12 +177,7 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
     case Verb::kRollbackTo:
       co_return co_await savepoint(plan);
     case Verb::kSetTransaction: {
-      const auto& wanted = plan.transaction;
-      if (wanted.isolation != sql::TransactionOptions::Isolation::kDefault) tx_.options.isolation = wanted.isolation;
-      if (wanted.read_only) tx_.options.read_only = wanted.read_only;
-      if (wanted.deferrable) tx_.options.deferrable = wanted.deferrable;
-      tag("SET");
-      co_return true;
+      co_return co_await set_transaction(plan, text);
     }
     case Verb::kPrepare: {
       // A simple query of its own would end what is not synced yet.

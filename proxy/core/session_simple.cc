@@ -208,6 +208,8 @@ Task<> Session::run_string(PlanPtr plan, std::vector<Result<sharding::Route>> ro
   std::size_t at = 0;
   while (at < statements.size() && !statement_failed_ && !closing_) {
     const Plan& statement = statements[at];
+    if (settle_ && tx_.active() && pools_->database->sharded()) co_await settle();
+    if (closing_) co_return;
     if (answered_here(statement)) {
       if (statement.verb == Verb::kBegin && implicit_before && !tx_.active()) {
         fail_statement(make_error(ErrorCode::kUnsupported, "BEGIN after other statements of the same string is not supported",
@@ -320,6 +322,9 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
   }
   // Replies are held back until the commit, so that the last one is not a promise too early.
   for (std::size_t i = first; i < last && !statement_failed_ && !closing_; ++i) {
+    // What was set on one shard is needed on the next.
+    if (i > first && settle_) co_await settle();
+    if (closing_) co_return false;
     const std::string_view one = std::string_view(text).substr(statements[i].begin, statements[i].end - statements[i].begin);
     if (routes[i]->kind == sharding::Route::Kind::kAllShards) {
       co_await run_everywhere(plan, i, one, nullptr);

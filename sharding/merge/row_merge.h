@@ -40,6 +40,8 @@ class RowMerge {
   // Appends messages to `out` while there is something to say and `out` is shorter than `most` bytes.
   Step run(std::string& out, std::size_t most);
 
+  // Whether nothing goes on before stream `i` has a whole row more, or its end. After kWait.
+  bool waits_for(std::size_t i) const { return !sources_[i].done && sources_[i].row == 0; }
   // The stream that ended with an ErrorResponse; none (-1) when the fault is error().
   int failed_stream() const { return failed_; }
   const Error& error() const { return error_; }

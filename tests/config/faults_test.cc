@@ -204,6 +204,12 @@ TEST(Faults, AFileThatCannotBeOpenedIsOne) {
             "/nowhere/howdah.yaml: cannot be opened: No such file or directory");
 }
 
+TEST(Faults, AFolderIsNoFile) {
+  const auto loaded = load_file("/proc/self");
+  ASSERT_EQ(loaded.faults.size(), 1u);
+  EXPECT_EQ(loaded.faults[0].to_string(), "/proc/self: cannot be read: Is a directory");
+}
+
 // Cut anywhere, a file is either sound or has faults; it never crashes the loader.
 TEST(Faults, EveryPrefixOfAFileIsSurvived) {
   const std::string text = kSample;

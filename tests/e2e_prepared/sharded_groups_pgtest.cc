@@ -71,7 +71,7 @@ TEST_F(ShardedGroups, EndWithSync) {
 TEST_F(ShardedGroups, EndWithASimpleQuery) {
   same(insert({11, 12, 13, 14}).query("SELECT name FROM users WHERE id = 11").query("SELECT 1"));
   same(insert({15, 16, 17, 18}).query("SELECT 1 / 0").query("SELECT 1"));
-  same(insert({15, 16, 17, 11}).query("SELECT 1").sync().query("SELECT 1"));
+  same(insert({15, 16, 17, 11}).query_more("SELECT 1").sync().query("SELECT 1"));
 }
 
 TEST_F(ShardedGroups, EndWithCommitOrRollback) {
@@ -85,6 +85,29 @@ TEST_F(ShardedGroups, BecomeABlockWithBegin) {
   same(insert({41, 42, 43, 44}).run("BEGIN").sync().query("INSERT INTO users VALUES (45, 'x')").query("ROLLBACK"));
   same(insert({41, 42, 43, 44}).query("BEGIN").query("INSERT INTO users VALUES (45, 'x')").query("COMMIT"));
   same(insert({46, 47, 48, 49}).query("BEGIN").query("SELECT 1 / 0").query("COMMIT"));
+}
+
+// Ids 1 to 4 are on both shards.
+TEST_F(ShardedGroups, SettingsMadeOnOneShardHoldOnTheNext) {
+  const std::string read = "SELECT current_setting('app.user', true), id FROM users WHERE id = ";
+  for (const std::string local : {"true", "false"}) {
+    std::string string = "BEGIN; SELECT set_config('app.user', '" + local + "', " + local + ")";
+    Script pipeline = Script().run("BEGIN").run("SELECT set_config('app.user', $1, " + local + ")", {"p" + local});
+    for (const char* id : {"1", "2", "3", "4"}) {
+      string += "; " + read + id;
+      pipeline.run(read + "$1", {id});
+    }
+    same(Script().query(string + "; COMMIT"));
+    same(pipeline.run("COMMIT").sync());
+  }
+}
+
+TEST_F(ShardedGroups, SetTransactionHoldsOnEveryShard) {
+  for (const char* id : {"1", "2", "3", "4"}) {
+    const std::string update = std::string("UPDATE users SET name = 'written' WHERE id = ") + id;
+    same(Script().query("BEGIN").query("SELECT name FROM users WHERE id = 1").query("SET TRANSACTION READ ONLY").query(update).query("COMMIT"));
+    same(Script().query("BEGIN").query("SAVEPOINT a").query("SET TRANSACTION READ ONLY").query("ROLLBACK TO a").query(update).query("ROLLBACK"));
+  }
 }
 
 TEST_F(ShardedGroups, TakeReferenceTablesAlong) {

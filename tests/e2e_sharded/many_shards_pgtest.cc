@@ -164,6 +164,12 @@ TEST_F(ManyShards, GroupsByTheKey) {
   same("SELECT DISTINCT user_id, kind FROM accounts");
 }
 
+// Each row is more than what is held of a shard that is ahead of the others.
+TEST_F(ManyShards, MergesRowsOfAnySize) {
+  same("SELECT id, repeat('x', 1000000 + id::int) FROM users WHERE id IN (4, 5, 6, 7, 8, 9) ORDER BY id");
+  same("SELECT id, repeat('x', 3000000) FROM users WHERE id IN (4, 5)");
+}
+
 TEST_F(ManyShards, AnswersErrorsAsOneServerDoes) {
   same("SELECT 1 / (id - 17) FROM users ORDER BY id");
   same("SELECT id FROM users WHERE name::int = 1");
