@@ -37,6 +37,8 @@ void QueryWalker::from_item(const TreeNode* node, Scope& scope, const Outer& out
       range_function(node, scope, outer, entries);
       return;
     case TREE_RANGE_SAMPLE:
+      // A number of rows, for some methods: each shard would give so many.
+      findings_.set_varies("TABLESAMPLE");
       walk_all(kid(node, 1), &scope, outer.with);
       from_item(kid(node, 0), scope, outer, inner_path, entries);
       return;

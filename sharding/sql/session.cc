@@ -114,7 +114,7 @@ void plan_set(const StatementInput& input, const TreeNode* node, StatementPlan& 
         plan.verb = Verb::kSetTransaction;
         plan.where = Where::kHome;
         if (input.context.sharded()) {
-          refuse(plan, unsupported("SET TRANSACTION SNAPSHOT is not supported with several shards"));
+          refuse(plan, unsupported("SET TRANSACTION SNAPSHOT is not supported with several shards", "Read one shard directly."));
         }
       }
       break;

@@ -10,6 +10,7 @@ using testing::expect;
 
 TEST(Spread, ReadsOneTableOnAllShards) {
   expect({
+      {"SELECT * FROM users TABLESAMPLE system_rows(2)", "refused"},
       {"SELECT * FROM users", "many"},
       {"TABLE users", "many"},
       {"SELECT name FROM users WHERE region = 'eu'", "many"},
