@@ -243,6 +243,10 @@ Task<bool> Session::savepoint(const Plan& plan) {
   auto at = std::find_if(replay.rbegin(), replay.rend(),
                          [&](const auto& step) { return step.savepoint && step.text == plan.name; });
   if (plan.verb != Verb::kSavepoint && at == replay.rend()) {
+    // The server fails with it: settings that come back by that are reported behind the error.
+    ServerConn* only = links_.size() == 1 && links_[0]->link.in_transaction && !links_[0]->lost() ? links_[0] : nullptr;
+    const std::string unknown = std::string(name_of(plan.verb)) + " " + quote_identifier(plan.name);
+    if (only != nullptr && (co_await relay(*only, unknown) || closing_ || only->link.error_forwarded)) co_return false;
     co_return fail_statement(
         make_error(ErrorCode::kUnknownSavepoint, "savepoint \"" + plan.name + "\" does not exist"));
   }

@@ -54,6 +54,12 @@ TEST_F(Implicit, TransactionIsSharedByAFunctionCall) {
   expect_same(Script().run("SELECT 1/0").bytes(abs).sync().query("BEGIN").query("SELECT 1/0").bytes(abs).wait());
 }
 
+TEST_F(Implicit, SettingsComeBackWithAnUnknownSavepoint) {
+  for (const char* text : {"ROLLBACK TO b", "RELEASE b"}) {
+    expect_same(Script().query("BEGIN").query("SET LOCAL TimeZone = 'America/Lima'").query(text).query("ROLLBACK"));
+  }
+}
+
 TEST_F(Implicit, PortalsRunOnce) {
   expect_same(Script().parse("b", "BEGIN").bind("p", "b").execute("p").execute("p").sync().query("ROLLBACK"));
   expect_same(Script().parse("i", kAdd).bind("p", "i").execute("p").execute("p").sync().query(kRows));
