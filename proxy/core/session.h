@@ -308,6 +308,7 @@ class Session final : public net::IoHandler,
   void begin_implicit();
   Task<bool> end_implicit(bool failed);
   Task<bool> set_transaction(const Plan& plan, std::string_view text);
+  void take_options(const Plan& plan);
   Task<bool> begin_again(const Plan& plan, std::string_view text);
   Task<bool> relay(ServerConn& conn, std::string_view sql);
   Task<bool> on_links(std::span<ServerConn* const> conns, std::string_view sql, bool statuses = false);

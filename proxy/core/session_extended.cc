@@ -280,7 +280,7 @@ Task<> Session::on_execute(Bytes body) {
     const Plan& what = plan->statements[0];
     const bool control = is_transaction_control(what.verb);
     const bool refused = what.verb == Verb::kDiscard && what.name == "all" && e.ran;
-    const bool resets = (what.verb == Verb::kDiscard && !refused) || what.verb == Verb::kSet;
+    const bool resets = (what.verb == Verb::kDiscard && !refused) || what.verb == Verb::kSet || what.verb == Verb::kSetTransaction;
     bool ok = false;
     if (control && loose_group()) {
       ok = co_await control_loose_group(what, statement->text);

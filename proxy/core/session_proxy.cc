@@ -94,16 +94,21 @@ Task<bool> Session::set_transaction(const Plan& plan, std::string_view text) {
     tx_.failed = statement_failed_ = true;
     co_return false;
   }
-  if (tx_.replay.empty()) {
-    const auto& wanted = plan.transaction;
-    if (wanted.isolation != sql::TransactionOptions::Isolation::kDefault) tx_.options.isolation = wanted.isolation;
-    if (wanted.read_only) tx_.options.read_only = wanted.read_only;
-    if (wanted.deferrable) tx_.options.deferrable = wanted.deferrable;
-  } else {
-    tx_.replay.push_back({.text = statement});  // ROLLBACK TO takes it back
-  }
+  take_options(plan);
   answer("SET");
   co_return true;
+}
+
+// For the servers that join from here on; behind a savepoint, ROLLBACK TO takes it back.
+void Session::take_options(const Plan& plan) {
+  const auto& wanted = plan.transaction;
+  if (!tx_.replay.empty()) {
+    tx_.replay.push_back({.text = "SET TRANSACTION" + begin_statement(wanted).substr(std::string_view("BEGIN").size())});
+    return;
+  }
+  if (wanted.isolation != sql::TransactionOptions::Isolation::kDefault) tx_.options.isolation = wanted.isolation;
+  if (wanted.read_only) tx_.options.read_only = wanted.read_only;
+  if (wanted.deferrable) tx_.options.deferrable = wanted.deferrable;
 }
 
 // BEGIN inside a block warns, and its options are those of SET TRANSACTION. https://www.postgresql.org/docs/15/sql-begin.html
@@ -134,10 +139,7 @@ Task<bool> Session::begin_again(const Plan& plan, std::string_view text) {
     tx_.failed = statement_failed_ = true;
     co_return false;
   }
-  using Isolation = sql::TransactionOptions::Isolation;
-  if (plan.transaction.isolation != Isolation::kDefault) tx_.options.isolation = plan.transaction.isolation;
-  if (plan.transaction.read_only) tx_.options.read_only = plan.transaction.read_only;
-  if (plan.transaction.deferrable) tx_.options.deferrable = plan.transaction.deferrable;
+  take_options(plan);
   co_return true;
 }
 

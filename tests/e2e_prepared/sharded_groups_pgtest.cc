@@ -107,6 +107,8 @@ TEST_F(ShardedGroups, SetTransactionHoldsOnEveryShard) {
     const std::string update = std::string("UPDATE users SET name = 'written' WHERE id = ") + id;
     same(Script().query("BEGIN").query("SELECT name FROM users WHERE id = 1").query("SET TRANSACTION READ ONLY").query(update).query("COMMIT"));
     same(Script().query("BEGIN").query("SAVEPOINT a").query("SET TRANSACTION READ ONLY").query("ROLLBACK TO a").query(update).query("ROLLBACK"));
+    same(Script().query("BEGIN").query("SAVEPOINT a").query("BEGIN READ ONLY").query("ROLLBACK TO a").query(update).query("ROLLBACK"));
+    same(Script().run("BEGIN").run("SELECT name FROM users WHERE id = 1").run("SET TRANSACTION READ ONLY").run(update).sync().query("COMMIT"));
   }
 }
 
