@@ -36,6 +36,7 @@ struct Portal {
   ClientStatementPtr client;          // null: bound from the unnamed statement
   ServerConn* conn = nullptr;         // null: answered by the proxy, or run on all shards
   bool on_all = false;
+  std::size_t steps = 0;              // Transaction::replay's size at Bind
   bool described = false;             // on_all: the client asked for a description
   bool done = false;                  // answered by the proxy: it was, and runs only once
   bool in_failed = false;             // bound in a failed transaction; those bound before can no more be run there

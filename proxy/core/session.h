@@ -205,6 +205,7 @@ class Session final : public net::IoHandler,
                              std::span<const sharding::BoundParam> params) const;
   std::vector<std::string> search_path() const;
   ShardId shard_for(const sharding::Route& route, const Plan& plan) const;
+  static bool has_shared_effect(const Plan& plan);
   ServerConn* linked(ShardId shard) const;
   // A linked connection in this session's state, its transaction begun if one is active. Null: the client has been told.
   Task<ServerConn*> link(ShardId shard, const Plan& plan);
@@ -283,6 +284,14 @@ class Session final : public net::IoHandler,
   std::optional<Error> refused_state(const Plan& plan) const;
   void tell_params(ServerConn& conn);
   void end_group_settings(bool failed);
+
+  // --- session_cursors.cc: with several shards
+  ServerConn* cursor_conn(std::string_view name) const;
+  std::optional<Error> taken_cursor(std::string_view name, ShardId shard) const;
+  void note_cursor(ServerConn& conn, const Plan& plan);
+  void undo_cursors(std::size_t index);
+  void end_cursors(bool committed);
+  Task<bool> close_all_cursors(const Plan& plan);
 
   // --- session_listen.cc: LISTEN, UNLISTEN, and NOTIFY for those who listen
   bool shares_listener() const;

@@ -87,6 +87,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   portal.name = bind.portal;
   portal.plan = plan;
   portal.statement = statement;
+  portal.steps = tx_.replay.size();
   portal.in_failed = client_status() == pgwire::TxStatus::kFailed;
   if (!bind.statement.empty()) portal.client = e.named.find(bind.statement)->second;
   const Plan* what = plan->statements.empty() ? nullptr : &plan->statements[0];
@@ -142,14 +143,19 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   } else {
     what = &nothing;
   }
-  if (route.kind == sharding::Route::Kind::kAllShards || route.kind == sharding::Route::Kind::kManyShards) {
+  const bool on_all = route.kind == sharding::Route::Kind::kAllShards || route.kind == sharding::Route::Kind::kManyShards;
+  const ShardId shard = on_all ? ShardId(0xffff) : shard_for(route, *what);
+  if (const auto taken = bind.portal.empty() ? std::nullopt : taken_cursor(bind.portal, shard)) {
+    co_await fail_group(*taken);
+    co_return false;
+  }
+  if (on_all) {
     portal.on_all = true;
     portal.route = route;
     portal.bind_tail = bind.after_names;
     e.portals.push_back(std::move(portal));
     co_return true;
   }
-  const ShardId shard = shard_for(route, *what);
   route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
   ServerConn* conn = linked(shard);
   const bool elsewhere = e.conn != nullptr && (e.conn != conn || conn->lost());

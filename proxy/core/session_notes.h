@@ -16,6 +16,15 @@ struct StateNotes {
     bool local = false;  // SET LOCAL; only for shards that join later
   };
   std::vector<Config> configs;
+  // A cursor of DECLARE, with several shards.
+  struct Cursor {
+    std::string name;
+    ServerConn* conn = nullptr;
+    bool hold = false;
+    bool committed = false;   // the transaction of its DECLARE is over
+    std::size_t steps = 0;    // Transaction::replay's size at DECLARE
+  };
+  std::vector<Cursor> cursors;
   ServerConn* notifier = nullptr;  // claimed for NOTIFY: see Session::claim_notify()
 };
 

@@ -110,19 +110,21 @@ Result<Session::PlanPtr> Session::plan_text(Bytes text, std::span<const Oid> typ
   return worker_.plans.insert(text, worker_.tokens, types, in_scope, std::move(*analysis));
 }
 
+// Side effects without a table (advisory locks, NOTIFY) must meet those of all other sessions: on one fixed shard.
+bool Session::has_shared_effect(const Plan& plan) {
+  if (plan.verb == Verb::kSet) return false;
+  return plan.writes || plan.unlocks || (plan.pin != sql::PinReason::kNone && plan.pin != sql::PinReason::kSetConfig) ||
+         plan.verb == Verb::kListen || plan.verb == Verb::kUnlisten || plan.verb == Verb::kNotify;
+}
+
 ShardId Session::shard_for(const sharding::Route& route, const Plan& plan) const {
   using Kind = sharding::Route::Kind;
   if (route.kind == Kind::kShard) return route.shard;
   if (route.kind == Kind::kCanonical) return ShardId(0);
   if (plan.verb == Verb::kFetch || plan.verb == Verb::kCloseCursor) {
-    for (const auto& cursor : tx_.cursors) {
-      if (cursor.name == plan.name) return cursor.shard;
-    }
+    if (const ServerConn* conn = cursor_conn(plan.name)) return conn->pool().target().shard;
   }
-  // Side effects without a table (advisory locks, NOTIFY) must meet those of all other sessions: one fixed shard.
-  const bool has_effect = plan.writes || plan.unlocks || (plan.pin != sql::PinReason::kNone && plan.pin != sql::PinReason::kSetConfig) || plan.verb == Verb::kListen ||
-                          plan.verb == Verb::kUnlisten || plan.verb == Verb::kNotify;
-  if (route.kind == Kind::kHome && has_effect && plan.verb != Verb::kSet) {
+  if (route.kind == Kind::kHome && has_shared_effect(plan)) {
     for (const ServerConn* conn : links_) {
       if (conn->link.pins.any()) return conn->pool().target().shard;
     }
@@ -187,6 +189,12 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   if (plan.pin != sql::PinReason::kNone) {
     if (const auto refusal = refused_state(plan)) {
       fail_statement(*refusal);
+      co_return nullptr;
+    }
+  }
+  if (plan.verb == Verb::kDeclareCursor && (tx_.active() || plan.pin == sql::PinReason::kHoldCursor)) {
+    if (const auto taken = taken_cursor(plan.name, shard)) {
+      fail_statement(*taken);
       co_return nullptr;
     }
   }
@@ -410,7 +418,8 @@ void Session::apply_effect(ServerConn& conn, const Plan& plan, Bytes text, bool 
       conn.listens = true;
       break;
     case Verb::kDeclareCursor:
-      tx_.cursors.push_back({plan.name, conn.pool().target().shard});
+    case Verb::kCloseCursor:
+      note_cursor(conn, plan);
       break;
     default:
       break;

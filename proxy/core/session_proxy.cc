@@ -60,6 +60,8 @@ bool Session::proxy_handles(const Plan& plan) const {
     case Verb::kSet:
       return is_howdah(plan.set.name) || resets_to_login(*base_settings_, plan.set) ||
              (pools_->database->sharded() && !keeps_routes(plan.set.name, plan.set.value));
+    case Verb::kCloseCursor:
+      return plan.name.empty() && links_.size() > 1;
     case Verb::kListen:
     case Verb::kUnlisten:
       return shares_listener();
@@ -207,6 +209,8 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
     }
     case Verb::kDiscard:
       co_return co_await discard(plan);
+    case Verb::kCloseCursor:
+      co_return co_await close_all_cursors(plan);
     case Verb::kListen:
     case Verb::kUnlisten:
       co_return co_await run_listen(plan);

@@ -165,6 +165,7 @@ void Session::note_state(ServerConn& conn, const Plan& plan, bool ok) {
 
 void Session::forget_notes(ServerConn& conn) {
   std::erase_if(notes_->configs, [&](const auto& config) { return config.conn == &conn; });
+  std::erase_if(notes_->cursors, [&](const auto& cursor) { return cursor.conn == &conn; });
   if (notes_->notifier == &conn) unclaim_notify(conn);
 }
 

@@ -249,6 +249,7 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
   bool together = true;
   bool many = false;
   std::optional<ShardId> only;
+  std::size_t bound = last;  // a statement that has to run on `only`; `last`: there is none so far
   Plan combined = statements[first];
   for (std::size_t i = first; i < last; ++i) {
     if (!routes[i]) co_return fail_statement(routes[i].error());
@@ -259,18 +260,27 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
       continue;
     }
     const ShardId shard = shard_for(*routes[i], statements[i]);
-    if (only && *only != shard) {
-      // What may run anywhere runs where the others do.
-      const bool movable = routes[i]->kind == sharding::Route::Kind::kAnyShard || (routes[i]->kind == sharding::Route::Kind::kHome);
-      if (!movable) together = false;
-    } else {
+    // What may run anywhere runs where the others do.
+    const bool anywhere = routes[i]->kind == sharding::Route::Kind::kAnyShard ||
+                          (routes[i]->kind == sharding::Route::Kind::kHome && !has_shared_effect(statements[i]));
+    if (!only || (bound == last && !anywhere)) {
       only = shard;
+    } else if (*only != shard && !anywhere) {
+      together = false;
     }
+    if (!anywhere) bound = i;
     combined.read_only = combined.read_only && statements[i].read_only;
     combined.writes = combined.writes || statements[i].writes;
     combined.notifies = combined.notifies || statements[i].notifies;
     if (statements[i].pin == sql::PinReason::kNone) continue;
     if (const auto refusal = refused_state(statements[i])) co_return fail_statement(*refusal);
+  }
+  // Fails when its turn comes.
+  const auto taken = [&](const Plan& statement) {
+    return statement.verb == Verb::kDeclareCursor && taken_cursor(statement.name, *only).has_value();
+  };
+  if (together && only && std::any_of(statements.begin() + static_cast<std::ptrdiff_t>(first), statements.begin() + static_cast<std::ptrdiff_t>(last), taken)) {
+    together = false;
   }
   if (together) {
     const Epoch routed = pools_->database->snapshot().map->epoch();

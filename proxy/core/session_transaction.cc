@@ -213,6 +213,7 @@ void Session::end_transaction(bool committed) {
   }
   if (!committed && tx_.settings_at_begin) settings_ = tx_.settings_at_begin;
   if (!committed && notes_) notes_->configs.clear();  // taken back by the servers
+  end_cursors(committed);
   if (listening_) finish_listens(committed);
   if (!tx_.report_at_end.empty()) send(tx_.report_at_end);
   if (!committed && !tx_.report_at_rollback.empty()) send(tx_.report_at_rollback);
@@ -282,6 +283,7 @@ Task<bool> Session::savepoint(const Plan& plan) {
       replay.erase(replay.begin() + static_cast<std::ptrdiff_t>(index) + 1, replay.end());
       settings_ = replay[index].settings;
       tx_.local = replay[index].local;
+      undo_cursors(index);
       if (listening_) listening_->actions.resize(std::min(listening_->actions.size(), replay[index].listens));
       for (ServerConn* conn : joined) {
         conn->settings = conn->link.replayed_at_join > index ? conn->link.settings_at_begin : settings_;

@@ -34,12 +34,6 @@ struct Transaction {
   // ParameterStatus messages of settings that no joined server takes back by itself.
   std::string report_at_end;
   std::string report_at_rollback;
-  // Cursors of DECLARE, and where they are.
-  struct Cursor {
-    std::string name;
-    ShardId shard;
-  };
-  std::vector<Cursor> cursors;
 
   bool active() const { return kind != Kind::kNone; }
   bool explicit_block() const { return kind == Kind::kExplicit; }
