@@ -242,6 +242,21 @@ void Control::kick_recovery(const std::string& database, const std::string& toke
   });
 }
 
+void Control::lock_waits(const std::string& database, LockWaitsCallback done) {
+  auto* found = impl_->find(database);
+  if (found == nullptr) return done(unknown_database(database));
+  auto shared = std::make_shared<LockWaitsCallback>(std::move(done));
+  bool posted = impl_->post([this, found, shared] {
+    if (found->locks() == nullptr) return (*shared)(make_error(ErrorCode::kUnsupported, "the database has one shard"));
+    auto body = [](LockWatch& locks, std::shared_ptr<LockWaitsCallback> callback) -> asio::awaitable<void> {
+      auto waits = co_await locks.look();
+      (*callback)(std::move(waits));
+    };
+    asio::co_spawn(impl_->io(), body(*found->locks(), shared), asio::detached);
+  });
+  if (!posted) (*shared)(shutting_down());
+}
+
 std::vector<InDoubt> Control::in_doubt() const {
   return impl_->in_doubt();
 }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "proxy/config/config.h"
 #include "proxy/control/database_state.h"
+#include "proxy/control/lock_watch.h"
 #include "proxy/control/settings.h"
 #include "proxy/control/transaction_outcome.h"
 
@@ -64,6 +65,10 @@ class Control {
   // Looks for prepared transactions now instead of at the next interval. `token_hash_hex` not empty: the
   // caller has given this one up or knows it decided; it is finished whatever its age.
   void kick_recovery(const std::string& database, const std::string& token_hash_hex = {});
+
+  // Who waits for locks on the primaries of all shards, now. kUnsupported for a database of one shard.
+  using LockWaitsCallback = std::function<void(Result<std::vector<LockWait>>)>;
+  void lock_waits(const std::string& database, LockWaitsCallback done);
 
   // Prepared transactions of this cluster that were not finished when last looked for.
   std::vector<InDoubt> in_doubt() const;

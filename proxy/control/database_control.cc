@@ -68,6 +68,7 @@ void DatabaseControl::start_sharded_loops() {
                       in_doubt_[shard] = std::move(list);
                     });
   recovery_->start();
+  locks_.emplace(io_, cluster_, database_, settings_);
 }
 
 void DatabaseControl::stop() {
@@ -77,6 +78,7 @@ void DatabaseControl::stop() {
   if (catalog_) catalog_->stop();
   if (map_) map_->stop();
   if (recovery_) recovery_->stop();
+  if (locks_) locks_->stop();
 }
 
 void DatabaseControl::append_in_doubt(std::vector<InDoubt>& out) const {

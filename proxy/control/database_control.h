@@ -13,6 +13,7 @@
 #include "proxy/control/bootstrap.h"
 #include "proxy/control/catalog_watch.h"
 #include "proxy/control/database_state.h"
+#include "proxy/control/lock_watch.h"
 #include "proxy/control/map_watch.h"
 #include "proxy/control/replica_monitor.h"
 #include "proxy/control/transaction_recovery.h"
@@ -37,9 +38,10 @@ class DatabaseControl {
   std::size_t shards() const { return database_.shards.size(); }
   // Null without a control account.
   CatalogWatch* catalog() { return catalog_ ? &*catalog_ : nullptr; }
-  // Null in an unsharded database, as recovery().
+  // Null in an unsharded database, as recovery() and locks().
   MapWatch* map() { return map_ ? &*map_ : nullptr; }
   TransactionRecovery* recovery() { return recovery_ ? &*recovery_ : nullptr; }
+  LockWatch* locks() { return locks_ ? &*locks_ : nullptr; }
   void append_in_doubt(std::vector<InDoubt>& out) const;
 
  private:
@@ -57,6 +59,7 @@ class DatabaseControl {
   std::optional<CatalogWatch> catalog_;
   std::optional<MapWatch> map_;
   std::optional<TransactionRecovery> recovery_;
+  std::optional<LockWatch> locks_;
   bool stopping_ = false;
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<InDoubt>> in_doubt_;  // by shard; guarded by mutex_

@@ -62,6 +62,7 @@ class Proxy final : private net::IoHandler {
                   const config::Effective& limits);
   ClientCounts& client_counts() { return client_counts_; }
   WaitGraph& wait_graph() { return wait_graph_; }
+  DeadlockWatch& deadlocks() { return deadlocks_; }
   // Before start(), from main; null: no console.
   void set_admin(AdminHook* admin) { admin_ = admin; }
   AdminHook* admin() const { return admin_; }
@@ -111,6 +112,7 @@ class Proxy final : private net::IoHandler {
 
   mutable std::mutex mutex_;
   config::ConfigPtr config_;  // guarded by mutex_
+  DeadlockWatch deadlocks_{*this};  // outlives control_, which calls it
   std::unique_ptr<control::Control> control_;
   AdminHook* admin_ = nullptr;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -402,6 +402,14 @@ void ServerConn::take_error(Bytes body, Bytes whole) {
     pgwire::append_error(reworded, fields);
     whole = reworded;
     body = whole.substr(pgwire::kHeaderSize);
+  } else if (link.deadlocked && fields.sqlstate == "57014") {
+    fields.sqlstate = "40P01";
+    fields.message = "deadlock detected";
+    fields.detail = "Transactions over several shards wait for each other's locks.";
+    fields.hint = "Repeat the transaction.";
+    pgwire::append_error(reworded, fields);
+    whole = reworded;
+    body = whole.substr(pgwire::kHeaderSize);
   }
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   // A fatal one ends this connection, not the client's: the session tells it, unless it can repeat the statement.

@@ -79,6 +79,7 @@ struct LinkState {
   bool told = false;             // the client has heard what `reported` held when the session linked it
   bool withheld = false;         // ... and has not heard of some ParameterStatus since
   bool timed_out = false;        // its cancel is the proxy's, for a statement that took too long
+  bool deadlocked = false;       // ... or because the transaction is to give way to others
   bool cut = false;              // lost in the middle of a message that the client has the beginning of
   bool raw = false;              // every byte is the client's: replication
   std::uint32_t copy_syncs = 0;  // Syncs handed on inside a COPY, which takes them for nothing as long as it goes on

@@ -41,6 +41,7 @@ struct LoginProof;
 struct SessionState;
 struct Listening;
 struct StateNotes;
+struct LockHolder;
 
 inline constexpr std::uint16_t kNoServer = 0xffff;  // instead of a ServerId's value
 
@@ -99,6 +100,12 @@ class Session final : public net::IoHandler,
   void on_transaction_timeout() override;
   // The limits of this user and database may have changed.
   void apply_limits();
+
+  // session_deadlock.cc
+  const std::string& database_name() const;                // REQUIRES: logged in
+  bool waits_for_server(SteadyTime since) const;           // ... since then, or longer
+  std::optional<LockHolder> lock_holder(const std::string& database) const;
+  void end_deadlock(const LockHolder& as);
 
   // For SHOW CLIENTS.
   struct Info {
@@ -481,6 +488,8 @@ class Session final : public net::IoHandler,
   bool counted_ = false;
   bool buried_ = false;
   bool timed_out_ = false;
+  bool spanning_ = false;           // the worker watches it for deadlocks
+  bool deadlocked_ = false;         // this one gives up, in a queue
   bool catalog_changed_ = false;    // by DDL of the transaction at hand
   bool committing_ = false;         // a two-phase commit is under way: nothing may end it
   bool relay_ready_ = false;        // the statement at hand is the whole string: its ReadyForQuery may be the server's

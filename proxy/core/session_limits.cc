@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "drivers/pgwire/backend.h"
+#include "proxy/core/deadlock_watch.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
@@ -59,7 +60,7 @@ Task<Session::Waited> Session::wait_in_queue(Pool& pool) {
   for (;;) {
     const SteadyTime next = std::min({end, notice, check, hung_up});
     if (next != SteadyTime::max()) timer_.arm(reactor, next);
-    while (granted_ == nullptr && !pool_error_ && !cancel_ && !timed_out_ && !closing_) {
+    while (granted_ == nullptr && !pool_error_ && !cancel_ && !timed_out_ && !deadlocked_ && !closing_) {
       if (client_hung_up_ && !committing_ && hung_up == SteadyTime::max()) {
         hung_up = reactor.now() + kHungUpGrace;
         timer_.arm(reactor, std::min({end, notice, check, hung_up}));
@@ -68,6 +69,10 @@ Task<Session::Waited> Session::wait_in_queue(Pool& pool) {
     }
     if (granted_ != nullptr || pool_error_ || cancel_ || closing_) break;
     const SteadyTime now = reactor.now();
+    if (std::exchange(deadlocked_, false)) {
+      waited = Waited::kDeadlock;
+      break;
+    }
     if (now >= hung_up) {
       close();  // nobody is left to wait for the answer
       break;
@@ -86,6 +91,7 @@ Task<Session::Waited> Session::wait_in_queue(Pool& pool) {
         waited = Waited::kDeadlock;
         break;
       }
+      if (now >= since + kDeadlockTimeout) worker_.proxy().deadlocks().suspect(database_name());
       check = now + kDeadlockCheck;
     }
   }
@@ -94,6 +100,7 @@ Task<Session::Waited> Session::wait_in_queue(Pool& pool) {
   entered.reset();
   pool.counters.wait_us +=
       static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(reactor.now() - since).count());
+  deadlocked_ = false;
   co_return waited;
 }
 

@@ -346,6 +346,7 @@ const Settings::Entry* Session::setting(std::string_view name) const {
 }
 
 void Session::begin_on(ServerConn& conn) {
+  if (links_.size() > 1 && !std::exchange(spanning_, true)) worker_.spans.add(*this);
   conn.link.settings_at_begin = conn.settings;
   conn.link.in_transaction = true;
   conn.link.replayed_at_join = tx_.replay.size();

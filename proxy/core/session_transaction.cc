@@ -205,6 +205,7 @@ Task<> Session::rollback_links() {
 }
 
 void Session::end_transaction(bool committed) {
+  if (std::exchange(spanning_, false)) worker_.spans.remove(*this);
   for (ServerConn* conn : links_) {
     if (!conn->link.in_transaction) continue;
     conn->link.in_transaction = conn->link.wrote = conn->link.notified = false;

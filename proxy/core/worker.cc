@@ -128,6 +128,7 @@ void Worker::on_timer() {
       if (!draining_ && handover_ == 0) pool->fill();
     }
   }
+  spans.look(now, proxy_.deadlocks());
   if (cancels_.empty() && dead_conns_.empty()) dead_pools_.clear();
   housekeeping_.arm(reactor_, now + kHousekeeping);
 }
@@ -196,6 +197,7 @@ bool Worker::add_session(Session& session, std::int32_t pid) { return by_pid_.em
 void Worker::remove_session(Session& session) {
   WorkerCounters::add(counters.clients_closed);
   all_sessions_.erase(&session);
+  spans.remove(session);
   if (session.logged_in()) WorkerCounters::add(counters.clients, std::int64_t{-1});
   if (session.counted()) proxy_.clients().fetch_sub(1);
   if (session.pid() != 0) by_pid_.erase(session.pid());

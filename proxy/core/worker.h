@@ -16,6 +16,7 @@
 #include "proxy/config/config.h"
 #include "proxy/control/control.h"
 #include "proxy/core/database.h"
+#include "proxy/core/deadlock_watch.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/prepared.h"
 #include "proxy/core/takeover.h"
@@ -130,6 +131,7 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   ReportedTable reported;
   Listeners listeners{*this};
   WorkerCounters counters;
+  SpanWatch spans;
   std::vector<sharding::BoundParam> params;  // of the Bind at hand: not kept across a wait
   std::vector<Oid> parse_types;       // of the Parse at hand: not kept across a wait
   std::string scratch;                // for encoding small messages: not kept across a wait

@@ -133,5 +133,117 @@ TEST_F(PoolDeadlock, NeverStopsACrowd) {
   RecordProperty("deadlocks", deadlocks);
 }
 
+// Rows instead of connections: no server sees more than its own half of the ring.
+class RowDeadlock : public PoolDeadlock {
+ protected:
+  void start(int size) {
+    PoolDeadlock::start(size);
+    world_->proxy().connect().must(insert(0, 0));
+    world_->proxy().connect().must(insert(1, 0));
+  }
+  std::string touch(int shard) const {
+    return "UPDATE marks SET number = number + 1 WHERE user_id = " + std::to_string(keys_[static_cast<std::size_t>(shard)]);
+  }
+  PgConn touching(int shard) {
+    PgConn client = world_->proxy().connect();
+    client.must("BEGIN");
+    client.must(touch(shard));
+    return client;
+  }
+  // That many of its connections are at work for clients, and wait for rows.
+  void await_row_waits(int shard, int count) {
+    PgConn server = world_->cluster().primary(shard).superuser();
+    ASSERT_TRUE(testing::wait_until(
+        [&] { return server.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted") == std::to_string(count); }, std::chrono::seconds(10)));
+  }
+};
+
+TEST_F(RowDeadlock, EndsWith40P01ForTheYoungerAndTheOlderGoesOn) {
+  start(5);
+  PgConn older = touching(0);
+  PgConn younger = touching(1);
+  send(older, touch(1));
+  await_row_waits(1, 1);
+  const auto begun = Clock::now();
+  send(younger, touch(0));
+  const Answer lost = answer(younger);
+  EXPECT_EQ(lost.sqlstate, "40P01") << lost.message;
+  EXPECT_EQ(lost.message, "deadlock detected");
+  EXPECT_NE(lost.hint, "");
+  EXPECT_LT(Clock::now() - begun, std::chrono::seconds(10));
+  EXPECT_EQ(answer(older).tag, "UPDATE 1") << "though the younger one has not said ROLLBACK yet";
+  EXPECT_EQ(older.query("COMMIT").tag, "COMMIT");
+  EXPECT_EQ(younger.query("SELECT 1").sqlstate, "25P02");
+  EXPECT_EQ(younger.query("COMMIT").tag, "ROLLBACK");
+  EXPECT_EQ(younger.query(touch(0)).tag, "UPDATE 1") << "its session goes on";
+  EXPECT_EQ(world_->sum("SELECT sum(number) FROM marks"), 3);
+}
+
+TEST_F(RowDeadlock, ThreeClientsAndTheExtendedProtocol) {
+  start(5);
+  std::vector<PgConn> clients;
+  clients.push_back(touching(0));
+  clients.push_back(touching(1));
+  ASSERT_EQ(PQsendQueryParams(clients[0].raw(), touch(1).c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0), 1);
+  await_row_waits(1, 1);
+  PgConn behind = world_->proxy().connect();
+  send(behind, touch(0));
+  await_row_waits(0, 1);
+  ASSERT_EQ(PQsendQueryParams(clients[1].raw(), touch(0).c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0), 1);
+  EXPECT_EQ(answer(clients[1]).sqlstate, "40P01");
+  EXPECT_EQ(answer(clients[0]).tag, "UPDATE 1");
+  EXPECT_FALSE(answered(behind)) << "it waits for the older one's row";
+  clients[0].must("COMMIT");
+  EXPECT_EQ(answer(behind).tag, "UPDATE 1");
+}
+
+TEST_F(RowDeadlock, LosesTheWholeTransactionWhateverSavepointsItHas) {
+  start(5);
+  PgConn older = touching(0);
+  PgConn younger = touching(1);
+  younger.must("SAVEPOINT s");
+  send(older, touch(1));
+  await_row_waits(1, 1);
+  send(younger, touch(0));
+  EXPECT_EQ(answer(younger).sqlstate, "40P01");
+  EXPECT_EQ(answer(older).tag, "UPDATE 1");
+  EXPECT_FALSE(younger.query("ROLLBACK TO s").ok()) << "what was written before it is gone";
+  EXPECT_EQ(younger.query("COMMIT").tag, "ROLLBACK");
+  older.must("COMMIT");
+  EXPECT_EQ(world_->sum("SELECT sum(number) FROM marks"), 2);
+}
+
+// Each of two holds a row whose other waiters fill the pool that the other one needs.
+TEST_F(RowDeadlock, OfRowsAndPoolsTogether) {
+  start(2);
+  PgConn older = touching(0);
+  PgConn younger = touching(1);
+  PgConn behind_older = world_->proxy().connect(), behind_younger = world_->proxy().connect();
+  send(behind_older, touch(0));
+  send(behind_younger, touch(1));
+  await_row_waits(0, 1);
+  await_row_waits(1, 1);
+  send(older, insert(1, 100));
+  send(younger, insert(0, 100));
+  EXPECT_EQ(answer(younger).sqlstate, "40P01");
+  EXPECT_EQ(answer(older).tag, "INSERT 0 1");
+  EXPECT_EQ(answer(behind_younger).tag, "UPDATE 1");
+  older.must("COMMIT");
+  EXPECT_EQ(answer(behind_older).tag, "UPDATE 1");
+}
+
+// Waiting long for a row is no deadlock.
+TEST_F(RowDeadlock, IsNoneWhileTheHolderCanGoOn) {
+  start(5);
+  PgConn holder = touching(1);
+  PgConn waiting = touching(0);
+  send(waiting, touch(1));
+  await_row_waits(1, 1);
+  EXPECT_FALSE(testing::wait_until([&] { return answered(waiting); }, std::chrono::milliseconds(2500)));
+  holder.must("COMMIT");
+  EXPECT_EQ(answer(waiting).tag, "UPDATE 1");
+  waiting.must("COMMIT");
+}
+
 }  // namespace
 }  // namespace howdah::e2e_limits
