@@ -196,6 +196,11 @@ void Control::refresh_catalog(const std::string& database, CatalogCallback done)
   if (found == nullptr) return done(unknown_database(database));
   auto shared = std::make_shared<CatalogCallback>(std::move(done));
   bool posted = impl_->post([found, shared] {
+    if (found->catalog() != nullptr && found->ids() != nullptr) {
+      return found->catalog()->refresh([found, shared](Result<std::uint64_t> version) {
+        found->ids()->refresh([shared, version = std::move(version)] { (*shared)(version); });
+      });
+    }
     if (found->catalog() != nullptr) return found->catalog()->refresh(*shared);
     (*shared)(make_error(ErrorCode::kUnsupported, "the database has no control account"));
   });

@@ -41,25 +41,31 @@ Result<void> DatabaseControl::begin_unmonitored() {
 // What fails at first is logged and tried again by the loops: start-up does not depend on it.
 asio::awaitable<void> DatabaseControl::start_loops() {
   asio::steady_timer first(io_, SteadyTime::max());
-  int awaited = 2;
+  int awaited = database_.shards.size() > 1 ? 3 : 2;
   auto arrived = [&] {
     if (--awaited == 0) first.cancel();
   };
   monitor_.emplace(io_, database_, state_->health(), settings_);
   catalog_.emplace(io_, database_, settings_, [this](std::shared_ptr<const schema::Catalog> catalog) {
-    state_->publish({std::move(catalog), state_->snapshot()->map});
+    const auto now = state_->snapshot();
+    state_->publish({std::move(catalog), now->map, now->ids});
   });
   catalog_->refresh([&](const Result<std::uint64_t>&) { arrived(); });
   catalog_->start();
   monitor_->start(arrived);
-  if (database_.shards.size() > 1) start_sharded_loops();
+  if (database_.shards.size() > 1) {
+    start_sharded_loops();
+    ids_->refresh(arrived);
+    ids_->start();
+  }
   while (awaited > 0) co_await first.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 void DatabaseControl::start_sharded_loops() {
   map_.emplace(io_, cluster_, database_, settings_, state_->snapshot()->map->epoch(),
                [this](std::shared_ptr<const sharding::ShardMap> map) {
-                 state_->publish({state_->snapshot()->catalog, std::move(map)});
+                 const auto now = state_->snapshot();
+                 state_->publish({now->catalog, std::move(map), now->ids});
                });
   map_->start();
   recovery_.emplace(io_, cluster_, database_, settings_,
@@ -69,6 +75,10 @@ void DatabaseControl::start_sharded_loops() {
                     });
   recovery_->start();
   locks_.emplace(io_, cluster_, database_, settings_);
+  ids_.emplace(io_, database_, settings_, [this](ShardIdsPtr ids) {
+    const auto now = state_->snapshot();
+    state_->publish({now->catalog, now->map, std::move(ids)});
+  });
 }
 
 void DatabaseControl::stop() {
@@ -79,6 +89,7 @@ void DatabaseControl::stop() {
   if (map_) map_->stop();
   if (recovery_) recovery_->stop();
   if (locks_) locks_->stop();
+  if (ids_) ids_->stop();
 }
 
 void DatabaseControl::append_in_doubt(std::vector<InDoubt>& out) const {

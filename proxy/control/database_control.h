@@ -13,6 +13,7 @@
 #include "proxy/control/bootstrap.h"
 #include "proxy/control/catalog_watch.h"
 #include "proxy/control/database_state.h"
+#include "proxy/control/ids_watch.h"
 #include "proxy/control/lock_watch.h"
 #include "proxy/control/map_watch.h"
 #include "proxy/control/replica_monitor.h"
@@ -38,10 +39,11 @@ class DatabaseControl {
   std::size_t shards() const { return database_.shards.size(); }
   // Null without a control account.
   CatalogWatch* catalog() { return catalog_ ? &*catalog_ : nullptr; }
-  // Null in an unsharded database, as recovery() and locks().
+  // Null in an unsharded database, as recovery(), locks() and ids().
   MapWatch* map() { return map_ ? &*map_ : nullptr; }
   TransactionRecovery* recovery() { return recovery_ ? &*recovery_ : nullptr; }
   LockWatch* locks() { return locks_ ? &*locks_ : nullptr; }
+  IdsWatch* ids() { return ids_ ? &*ids_ : nullptr; }
   void append_in_doubt(std::vector<InDoubt>& out) const;
 
  private:
@@ -60,6 +62,7 @@ class DatabaseControl {
   std::optional<MapWatch> map_;
   std::optional<TransactionRecovery> recovery_;
   std::optional<LockWatch> locks_;
+  std::optional<IdsWatch> ids_;
   bool stopping_ = false;
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<InDoubt>> in_doubt_;  // by shard; guarded by mutex_

@@ -7,12 +7,18 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "proxy/control/server_health.h"
 #include "schema/catalog.h"
+#include "schema/object_ids.h"
 #include "sharding/shard_map.h"
 
 namespace howdah::control {
+
+// By shard; null for one whose OIDs are those of shard 0.
+using ShardIds = std::vector<std::shared_ptr<const schema::ObjectIds>>;
+using ShardIdsPtr = std::shared_ptr<const ShardIds>;
 
 struct DatabaseSnapshot {
   // Of the canonical shard (shard 0). Null until it was read once: the shard was down since start-up, or the
@@ -20,6 +26,7 @@ struct DatabaseSnapshot {
   std::shared_ptr<const schema::Catalog> catalog;
   std::shared_ptr<const sharding::ShardMap>
       map;  // never null; an unsharded database has one bucket run on shard 0
+  ShardIdsPtr ids;  // null: all alike, or not known yet
 };
 
 // Shared by all threads; lives as long as anyone holds it, also after Control has stopped.

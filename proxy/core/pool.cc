@@ -289,6 +289,13 @@ std::uint64_t Pool::map_epoch() {
   return view->snapshot().map->epoch().value();
 }
 
+const schema::ObjectIds* Pool::object_ids() {
+  if (view == nullptr || target_.shard.value() == 0 || !view->sharded()) return nullptr;
+  view->refresh();
+  const auto& ids = view->snapshot().ids;
+  return ids == nullptr ? nullptr : (*ids)[target_.shard.value()].get();
+}
+
 std::shared_ptr<ServerConn> Pool::take(ServerConn& conn) {
   auto at = std::find_if(conns_.begin(), conns_.end(), [&](const auto& owned) { return owned.get() == &conn; });
   if (at == conns_.end()) return nullptr;

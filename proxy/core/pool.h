@@ -16,6 +16,7 @@
 #include "proxy/core/connection_reset.h"
 #include "proxy/core/server_conn.h"
 #include "proxy/core/tls_upgrade.h"
+#include "schema/object_ids.h"
 
 namespace howdah::proxy {
 
@@ -101,6 +102,8 @@ class Pool final : private net::TimerHandler {
 
   // Of the newest shard map that this worker knows.
   std::uint64_t map_epoch();
+  // How this shard's OIDs differ from the canonical shard's; null: they do not. Valid until the worker's next turn.
+  const schema::ObjectIds* object_ids();
   // Nobody but who passes_pause() gets a connection any more; idle ones are closed, the others when they are released.
   void pause();
   // Those that came meanwhile are served in order.

@@ -7,6 +7,7 @@
 
 #include "drivers/pgwire/backend.h"
 #include "drivers/pgwire/frame.h"
+#include "proxy/core/object_ids.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/server_login.h"
 
@@ -302,6 +303,12 @@ void ServerConn::process() {
       return fail(lost_error("the client left"));
     }
     if (state_ == State::kLinked) {
+      if (header.type == be::kRowDescription || header.type == be::kParameterDescription) {
+        if (const auto* ids = pool_->object_ids()) {
+          // Nobody has seen these bytes yet: they are this connection's own.
+          make_canonical(header.type, const_cast<char*>(whole.data()) + pgwire::kHeaderSize, whole.size() - pgwire::kHeaderSize, *ids);
+        }
+      }
       take_frame(header.type, whole.substr(pgwire::kHeaderSize), whole);
     } else if (state_ == State::kConnecting) {
       const auto step = login_->on_message(header.type, whole.substr(pgwire::kHeaderSize));

@@ -5,6 +5,7 @@
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/extended.h"
+#include "proxy/core/object_ids.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
@@ -130,7 +131,8 @@ void Session::send_everywhere(ServerConn& conn, std::string_view text, Portal* p
     conn.owe({.kind = OwedKind::kQuery, .forward_ready = false, .owner = this});
   } else {
     // Always the unnamed statement: it need not be remembered, and such statements are rare.
-    pgwire::append_parse(out, "", portal->statement->text, portal->statement->types);
+    std::vector<Oid> room;
+    pgwire::append_parse(out, "", portal->statement->text, types_here(portal->statement->types, conn.pool().object_ids(), room));
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
     conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", portal->bind_tail);

@@ -5,6 +5,7 @@
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/extended.h"
+#include "proxy/core/object_ids.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
 #include "schema/types.h"
@@ -116,7 +117,8 @@ void Session::send_part(ServerConn& conn, const sharding::ShardText& text, const
       if (types.size() <= count.index) types.resize(count.index + 1);
       if (types[count.index] == 0) types[count.index] = schema::kInt8Oid;
     }
-    pgwire::append_parse(out, "", text.text, types);
+    std::vector<Oid> room;
+    pgwire::append_parse(out, "", text.text, types_here(types, conn.pool().object_ids(), room));
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
     conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", with_formats(portal->bind_tail, hidden_columns(spread)));

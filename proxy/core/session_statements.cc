@@ -8,6 +8,7 @@
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/extended.h"
+#include "proxy/core/object_ids.h"
 #include "proxy/core/session.h"
 #include "proxy/core/session_notes.h"
 #include "proxy/core/statement_scope.h"
@@ -168,7 +169,8 @@ void Session::ensure_parsed(ServerConn& conn, const StatementPtr& statement, std
   auto& effect = effects[parse_effect - 1u];
   effect.server = true;
   if (statement->unnamed) effect.id = std::exchange(conn.statements.unnamed, statement->id);
-  pgwire::append_parse(out, statement->server_name(), statement->text, statement->types);
+  std::vector<Oid> room;
+  pgwire::append_parse(out, statement->server_name(), statement->text, types_here(statement->types, conn.pool().object_ids(), room));
   conn.owe({.kind = OwedKind::kParse, .forward = forward, .effect = parse_effect, .owner = this});
   conn.queue(out);
   conn.link.unsynced = true;

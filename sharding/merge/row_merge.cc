@@ -143,14 +143,19 @@ bool RowMerge::describe(std::size_t i, Bytes body, std::string& out) {
     columns[c].binary = big_endian(body, zero + 17, 2) == 1;
     at = zero + 19;
     if (c + 1 + hidden_ == count) visible_end = at;
+    if (columns[c].binary && columns[c].type >= kFirstUserOid) {
+      return fail(make_error(ErrorCode::kUnsupported, "a user's type in binary format is not supported in a query over several shards",
+                             "Ask for text format, or cast the column to a type of PostgreSQL's own.",
+                             "Its values may hold OIDs, which are others on each shard."));
+    }
   }
   sources_[i].described = true;
   if (i > 0) {
     for (std::size_t c = 0; c < count && columns_.size() == count; ++c) {
-      if (columns[c].type == columns_[c].type && columns[c].type < kFirstUserOid) continue;
-      return fail(make_error(ErrorCode::kUnsupported, "a column of a user's type is not supported in a query over several shards",
-                             "Cast it to a type of PostgreSQL's own, such as text.",
-                             "The type has another number on each shard."));
+      if (columns[c].type == columns_[c].type) continue;
+      return fail(make_error(ErrorCode::kUnsupported, "the shards answered with different types in one column",
+                             "Compare the tables on all shards, or cast the column to text.",
+                             "The OIDs are " + std::to_string(columns_[c].type) + " and " + std::to_string(columns[c].type) + "."));
     }
     if (columns_.size() != count) {
       return fail(make_error(ErrorCode::kInternal, "the shards answered with different columns", "Compare the tables on all shards."));
