@@ -141,7 +141,9 @@ void take_part(Snapshot& snapshot, Worker& worker, Detail detail) {
   for (const auto& [pid, session] : worker.sessions()) {
     if (!session->logged_in()) continue;
     count_client(snapshot, *session);
-    if (detail == Detail::kConnections) list_client(snapshot, *session, holders);
+    if (detail != Detail::kConnections) continue;
+    list_client(snapshot, *session, holders);
+    if (const Pool* own = session->replication_pool()) list_servers(snapshot, snapshot.client_list.back().key, *own, holders);
   }
   for (const auto& [name, pools] : worker.all_pools()) {
     const PoolKey key{pools->database->config().name, name.substr(name.find('\0') + 1)};

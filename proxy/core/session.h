@@ -107,6 +107,9 @@ class Session final : public net::IoHandler,
   std::optional<LockHolder> lock_holder(const std::string& database) const;
   void end_deadlock(const LockHolder& as);
 
+  // Of a replication client: its one server connection. Null for all others.
+  const Pool* replication_pool() const { return replication_.get(); }
+
   // For SHOW CLIENTS.
   struct Info {
     std::string user, database, peer, state, application_name, pin_reason;

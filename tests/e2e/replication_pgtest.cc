@@ -100,6 +100,10 @@ TEST_F(Replication, HasServerConnectionsOfItsOwn) {
     EXPECT_EQ(walsenders(), before + 3);
     EXPECT_EQ(server().superuser().scalar("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'third'"), "1");
     EXPECT_EQ(client.scalar("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = 'app'"), "1");
+    testing::PgConn console("host=127.0.0.1 port=" + std::to_string(howdah_->port()) + " user=admin password=admin dbname=howdah");
+    const auto servers = console.must("SHOW SERVERS");
+    EXPECT_EQ(std::count_if(servers.rows.begin(), servers.rows.end(), [](const auto& row) { return row[1] == "app"; }), 4)
+        << "the console shows the walsenders, too: " << servers.text();
   }
   EXPECT_TRUE(testing::wait_until([&] { return walsenders() == before; })) << "a walsender outlived its client";
 }
