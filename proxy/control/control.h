@@ -66,7 +66,8 @@ class Control {
   // caller has given this one up or knows it decided; it is finished whatever its age.
   void kick_recovery(const std::string& database, const std::string& token_hash_hex = {});
 
-  // Who waits for locks on the primaries of all shards, now. kUnsupported for a database of one shard.
+  // Who waits for locks on the primaries of all shards, now. kUnsupported for a database of one shard. Ask again for the
+  // same database only when this one has been answered.
   using LockWaitsCallback = std::function<void(Result<std::vector<LockWait>>)>;
   void lock_waits(const std::string& database, LockWaitsCallback done);
 

@@ -44,7 +44,11 @@ asio::awaitable<void> look_at(ShardSession& session, ShardId shard, std::vector<
 }  // namespace
 
 LockWatch::LockWatch(asio::io_context& io, const std::string& cluster, const config::Database& database, const Settings& settings)
-    : io_(io), cluster_(cluster), database_(database), settings_(settings) {}
+    : io_(io) {
+  for (const auto& shard : database.shards) {
+    sessions_.push_back(std::make_unique<ShardSession>(io, scope_, cluster, database, shard, settings));
+  }
+}
 
 void LockWatch::stop() {
   scope_.stop();
@@ -53,22 +57,18 @@ void LockWatch::stop() {
 asio::awaitable<std::vector<LockWait>> LockWatch::look() {
   struct Round {
     explicit Round(asio::io_context& io) : done(io, SteadyTime::max()) {}
-    std::vector<std::unique_ptr<ShardSession>> sessions;
     std::vector<LockWait> waits;
     std::size_t left = 0;
     asio::steady_timer done;
   };
   Round round(io_);
-  round.left = database_.shards.size();
-  for (const auto& shard : database_.shards) {
-    round.sessions.push_back(std::make_unique<ShardSession>(io_, scope_, cluster_, database_, shard, settings_));
-  }
-  for (std::size_t i = 0; i < round.sessions.size(); ++i) {
-    auto body = [](Round& shared, std::size_t index) -> asio::awaitable<void> {
-      co_await look_at(*shared.sessions[index], ShardId(static_cast<std::uint16_t>(index)), shared.waits);
+  round.left = sessions_.size();
+  for (std::size_t i = 0; i < sessions_.size(); ++i) {
+    auto body = [](Round& shared, ShardSession& session, std::size_t index) -> asio::awaitable<void> {
+      co_await look_at(session, ShardId(static_cast<std::uint16_t>(index)), shared.waits);
       if (--shared.left == 0) shared.done.cancel();
     };
-    asio::co_spawn(io_, body(round, i), asio::detached);
+    asio::co_spawn(io_, body(round, *sessions_[i], i), asio::detached);
   }
   while (round.left > 0) co_await round.done.async_wait(asio::as_tuple(asio::use_awaitable));
   co_return std::move(round.waits);

@@ -26,19 +26,17 @@ struct LockWait {
 // Of one database with several shards. Lives on the control thread.
 class LockWatch {
  public:
-  // The references outlive it.
+  // The references outlive it. Connects when first asked.
   LockWatch(boost::asio::io_context& io, const std::string& cluster, const config::Database& database, const Settings& settings);
   void stop();
 
-  // Asks all shards at once; one that does not answer has no waits. Any number of these may be under way.
+  // Asks all shards at once; one that does not answer has no waits. One at a time.
   boost::asio::awaitable<std::vector<LockWait>> look();
 
  private:
   boost::asio::io_context& io_;
-  const std::string& cluster_;
-  const config::Database& database_;
-  const Settings& settings_;
   SessionScope scope_;
+  std::vector<std::unique_ptr<ShardSession>> sessions_;  // by shard
 };
 
 }  // namespace howdah::control
