@@ -35,21 +35,23 @@ std::uint64_t hash_int(std::int64_t value, HashKind hash) {
 }
 
 // Decimal digits with the decimal point behind the first `point` of them, as an integer if it is one within
-// int8.
-KeyOutcome integral(const std::string& digits, std::int64_t point, bool negative, std::int64_t& out) {
+// int8, or is rounded to one.
+KeyOutcome integral(const std::string& digits, std::int64_t point, bool negative, Fraction fraction, std::int64_t& out) {
   const auto first = digits.find_first_not_of('0');
   if (first == std::string::npos) {
     out = 0;
     return KeyOutcome::kKey;
   }
   const auto last = digits.find_last_not_of('0');
-  if (static_cast<std::int64_t>(last) >= point) return KeyOutcome::kNoMatch;  // a fraction
+  if (static_cast<std::int64_t>(last) >= point && fraction == Fraction::kNoMatch) return KeyOutcome::kNoMatch;
   if (point - static_cast<std::int64_t>(first) > 19) return KeyOutcome::kNoMatch;
   std::uint64_t value = 0;
   for (auto i = static_cast<std::int64_t>(first); i < point; ++i) {
     const auto at = static_cast<std::size_t>(i);
     value = value * 10 + static_cast<std::uint64_t>(at < digits.size() ? digits[at] - '0' : 0);
   }
+  const auto tenths = static_cast<std::size_t>(point);
+  if (point >= 0 && tenths < digits.size() && digits[tenths] >= '5') ++value;  // of 19 digits at most: no overflow
   const auto limit =
       static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) + (negative ? 1 : 0);
   if (value > limit) return KeyOutcome::kNoMatch;
@@ -138,7 +140,7 @@ std::optional<std::array<std::uint8_t, 16>> read_uuid(Bytes text) {
   return out;
 }
 
-KeyOutcome read_numeric(Bytes text, std::int64_t& out) {
+KeyOutcome read_numeric(Bytes text, std::int64_t& out, Fraction fraction) {
   text = strip(text);
   bool negative = false;
   if (!text.empty() && (text.front() == '-' || text.front() == '+')) {
@@ -167,15 +169,19 @@ KeyOutcome read_numeric(Bytes text, std::int64_t& out) {
     const auto shift = read_integer(text.substr(at + 1));  // strtol: white space in front of it is skipped
     if (!shift) return KeyOutcome::kMalformed;
     // Beyond any numeric: the server says out of range, or it is a fraction or too large to be a key.
-    if (*shift > 200000 || *shift < -200000) return KeyOutcome::kNoMatch;
+    if (*shift > 200000 || *shift < -200000) {
+      const bool tiny = *shift < 0 && digits.size() < 100000;
+      if (tiny) out = 0;
+      return tiny && fraction == Fraction::kRound ? KeyOutcome::kKey : KeyOutcome::kNoMatch;
+    }
     point += *shift;
   }
-  return integral(digits, point, negative, out);
+  return integral(digits, point, negative, fraction, out);
 }
 
 // int16 count, weight, sign, display scale, then `count` digits to the base of 10000, the first worth
 // 10000^weight.
-KeyOutcome read_numeric_binary(Bytes bytes, std::int64_t& out) {
+KeyOutcome read_numeric_binary(Bytes bytes, std::int64_t& out, Fraction fraction) {
   ByteReader reader(bytes);
   std::int16_t count = 0, weight = 0, scale = 0;
   std::uint16_t sign = 0;
@@ -193,8 +199,9 @@ KeyOutcome read_numeric_binary(Bytes bytes, std::int64_t& out) {
   if (!reader.at_end()) return KeyOutcome::kMalformed;
   // numeric_recv cuts digits beyond the display scale: such a sender is not trusted to mean what it says.
   const auto point = (std::int64_t{weight} + 1) * 4;
-  const auto outcome = integral(digits, point, sign == 0x4000, out);
-  if (outcome == KeyOutcome::kNoMatch && static_cast<std::int64_t>(digits.size()) - point > scale + 3) {
+  const auto outcome = integral(digits, point, sign == 0x4000, fraction, out);
+  const bool may_be_cut = outcome == KeyOutcome::kNoMatch || fraction == Fraction::kRound;
+  if (may_be_cut && static_cast<std::int64_t>(digits.size()) - point > scale + 3) {
     return KeyOutcome::kUnreadable;
   }
   return outcome;
@@ -206,6 +213,13 @@ IntegerRange integer_range(Oid type) {
   if (type == schema::kInt4Oid)
     return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
   return {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()};
+}
+
+KeyHash hash_stored_numeric(Bytes value, bool binary, HashKind hash) {
+  std::int64_t number = 0;
+  const auto outcome = binary ? read_numeric_binary(value, number, Fraction::kRound) : read_numeric(value, number, Fraction::kRound);
+  if (outcome != KeyOutcome::kKey) return {outcome, 0};
+  return hash_number(number, hash);
 }
 
 KeyHash hash_number(std::int64_t value, HashKind hash) {

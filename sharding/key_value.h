@@ -31,14 +31,18 @@ struct KeyHash {
 std::optional<std::int64_t> read_integer(Bytes text);
 // uuid_in: hyphens after any group of four digits, braces, any case.
 std::optional<std::array<std::uint8_t, 16>> read_uuid(Bytes text);
-// numeric_in. kKey with `out` set when integral and within int8; kNoMatch for other numbers.
-KeyOutcome read_numeric(Bytes text, std::int64_t& out);
+// What a fraction of a number means: compared with an integer it is equal to none; stored as one it is rounded, halves away from zero.
+enum class Fraction : std::uint8_t { kNoMatch, kRound };
+// numeric_in. kKey with `out` set when integral (or rounded) and within int8; kNoMatch for other numbers.
+KeyOutcome read_numeric(Bytes text, std::int64_t& out, Fraction fraction = Fraction::kNoMatch);
 // numeric_send's format.
-KeyOutcome read_numeric_binary(Bytes bytes, std::int64_t& out);
+KeyOutcome read_numeric_binary(Bytes bytes, std::int64_t& out, Fraction fraction = Fraction::kNoMatch);
 
 // Hashes one value. `type` is what the value has in the statement (a key type, or numeric), `family` the
 // key's.
 KeyHash hash_value(Bytes value, bool binary, Oid type, schema::KeyFamily family, HashKind hash);
+// Hashes a numeric that is stored as an integer key: numeric_int8. kNoMatch: out of range, an error of the server's.
+KeyHash hash_stored_numeric(Bytes value, bool binary, HashKind hash);
 // As hash_value of a number already read.
 KeyHash hash_number(std::int64_t value, HashKind hash);
 

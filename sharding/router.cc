@@ -22,13 +22,15 @@ Error unreadable(std::string why, std::string hint) {
                     std::move(hint), std::move(why));
 }
 
-Error several_shards(bool is_insert) {
+Error several_shards(bool is_insert, const std::string& why) {
   if (is_insert) {
     return make_error(ErrorCode::kUnsupported, "the rows of this statement belong to several shards",
-                      "Insert the rows of each shard with a statement of their own.");
+                      "Insert the rows of each shard with a statement of their own.",
+                      "One statement stores rows on one shard only.");
   }
   return make_error(ErrorCode::kUnsupported, "the values of the sharding key belong to several shards",
-                    "Send one statement per value of the key.");
+                    "Send one statement per value of the key.",
+                    why.empty() ? "Its tables are restricted to values that live on different shards." : why);
 }
 
 bool is_text(Oid type) {
@@ -118,6 +120,7 @@ class Vote {
             unreadable("The text ends with a space, which varchar may cut off.", "Store it without."));
       }
     }
+    if (pin.is_insert && type == schema::kNumericOid) return count(hash_stored_numeric(value, binary, map_.hash()));
     return count(hash_value(value, binary, type, pin.family, map_.hash()));
   }
 
@@ -339,7 +342,9 @@ Result<std::int64_t> count_of(const sql::RowCount& count, const Values& values, 
   std::int64_t out = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
   if (error == std::errc() && end == text.data() + text.size()) return out;
-  return make_error(ErrorCode::kUnsupported, "LIMIT and OFFSET over several shards must be plain integers");
+  return make_error(ErrorCode::kUnsupported, "LIMIT and OFFSET over several shards must be plain integers",
+                    "Write the number in decimal digits, or name one value of the sharding key.",
+                    "The rows are counted when those of all shards come together, outside of PostgreSQL.");
 }
 
 Result<Route> over_shards(const sql::Spread& spread, const Values& values, const ShardMap& map) {
@@ -372,7 +377,7 @@ Result<Route> by_keys(const sql::StatementPlan& plan, const Values& values, cons
   for (const auto& pin : plan.pins) {
     is_insert = is_insert || pin.is_insert;
     if (!vote.add(pin)) return vote.error();
-    if (vote.several()) return plan.spread ? over_shards(*plan.spread, values, map) : several_shards(is_insert);
+    if (vote.several()) return plan.spread ? over_shards(*plan.spread, values, map) : several_shards(is_insert, plan.one_shard_because);
   }
   if (!vote.shard()) return Route{Route::Kind::kAnyShard, ShardId()};
   return Route{Route::Kind::kShard, *vote.shard()};
@@ -412,7 +417,9 @@ Result<Route> route(const sql::StatementPlan& plan, const Values& values, const 
       return Route{Route::Kind::kCanonical, ShardId()};
     case sql::Where::kRefused:
       if (plan.refusal) return *plan.refusal;
-      return make_error(ErrorCode::kUnsupported, "this statement is not supported with several shards");
+      return make_error(ErrorCode::kUnsupported, "this statement is not supported with several shards",
+                        "Name one value of the sharding key, or run it on the shards themselves.",
+                        "It is not proven to give what one server with all the data would.");
   }
   return make_error(ErrorCode::kInternal, "a plan without a place to run");
 }

@@ -70,6 +70,11 @@ inline bool is_transaction_control(sharding::sql::Verb verb) {
          verb == sharding::sql::Verb::kRelease || verb == sharding::sql::Verb::kRollbackTo;
 }
 
+// PostgreSQL may have an error of its own for it.
+inline bool is_refused_query(const sharding::sql::StatementPlan& plan, const Error& refusal) {
+  return plan.where == sharding::sql::Where::kRefused && plan.verb <= sharding::sql::Verb::kMerge && refusal.code == ErrorCode::kUnsupported;
+}
+
 // A Bind up to the end of its names; `rest` bytes are to follow.
 inline void begin_large_bind(std::string& out, Bytes portal, Bytes statement, std::size_t rest) {
   const auto length = static_cast<std::uint32_t>(4 + portal.size() + 1 + statement.size() + 1 + rest);

@@ -266,9 +266,13 @@ class Session final : public net::IoHandler,
 
   // --- session_proxy.cc: statements that the proxy answers (transaction control, SHOW, ...)
   bool proxy_handles(const Plan& plan) const;
+  bool proxied(const Plan& statement) const;
+  bool cannot_fail(const Plan& statement) const;
   Task<bool> run_in_proxy(const Plan& plan, std::string_view text);
   bool fail_statement(const Error& error);
   void answer(std::string_view tag);
+  Task<> refuse(const Plan& statement, std::string text, Error refusal);
+  void warn(std::string_view state, std::string_view message);
   Task<bool> show(const Plan& plan);
   Task<bool> set_howdah(const Plan& plan);
   static bool keeps_routes(const std::string& name, const std::string& value);
@@ -321,6 +325,7 @@ class Session final : public net::IoHandler,
   Task<bool> rollback(bool chain);
   Task<bool> savepoint(const Plan& plan);
   Task<bool> commit_links(bool tell);    // false: rolled back (or unknown), and the client told when `tell`
+  Task<bool> commit_parts();
   Task<bool> two_phase(std::vector<ServerConn*> writers);
   Task<> rollback_links();
   void end_transaction(bool committed);

@@ -136,6 +136,12 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
     const sharding::Values values = values_of(statement->text, statement->slots, params);
     auto found = sharding::route(*what, values, *pools_->database->snapshot().map);
     if (!found) {
+      // PostgreSQL looks at the text first.
+      if (is_refused_query(*what, found.error())) {
+        ServerConn* conn = co_await any_conn();
+        if (e.failed || closing_) co_return false;
+        if (conn != nullptr) ensure_parsed(*conn, statement, 0);
+      }
       co_await fail_group(found.error());
       co_return false;
     }

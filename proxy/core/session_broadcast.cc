@@ -19,12 +19,17 @@ using pgwire::OwedKind;
 // statements cannot wait for each other on different shards.
 Task<bool> Session::run_everywhere(PlanPtr plan, std::size_t index, std::string_view text, Portal* portal) {
   const Plan& statement = plan->statements[index];
-  const std::string kept(text);
+  const std::string kept(statement.stand_in.empty() ? text : std::string_view(statement.stand_in));
   if (client_status() == pgwire::TxStatus::kFailed) {
     co_return fail_statement(failed_transaction());
   }
-  if (statement.no_transaction) co_return co_await run_one_by_one(statement, kept, portal);
+  if (statement.verb == sql::Verb::kLock && !tx_.active()) {
+    co_return fail_statement(make_error(ErrorCode::kNoActiveTransaction, "LOCK TABLE can only be used in transaction blocks"));
+  }
+  // Inside a transaction the server says what is wrong with it.
+  if (statement.no_transaction && !tx_.active()) co_return co_await run_one_by_one(statement, kept, portal);
   const bool own = !tx_.active();
+  if (own && statement.verb == sql::Verb::kOther) warn("25P01", "SET CONSTRAINTS can only be used in transaction blocks");
   if (own) {
     tx_.kind = Transaction::Kind::kImplicit;
     tx_.settings_at_begin = settings_;
@@ -132,7 +137,7 @@ void Session::send_everywhere(ServerConn& conn, std::string_view text, Portal* p
   } else {
     // Always the unnamed statement: it need not be remembered, and such statements are rare.
     std::vector<Oid> room;
-    pgwire::append_parse(out, "", portal->statement->text, types_here(portal->statement->types, conn.pool().object_ids(), room));
+    pgwire::append_parse(out, "", text, types_here(portal->statement->types, conn.pool().object_ids(), room));
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
     conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", portal->bind_tail);
@@ -151,9 +156,6 @@ void Session::send_everywhere(ServerConn& conn, std::string_view text, Portal* p
 
 // What PostgreSQL refuses inside a transaction block: each shard by itself; the error says how far it came.
 Task<bool> Session::run_one_by_one(const Plan& statement, const std::string& text, Portal* portal) {
-  if (tx_.active()) {
-    co_return fail_statement(make_error(ErrorCode::kActiveTransaction, "this statement cannot run inside a transaction block"));
-  }
   const auto& shards = pools_->database->config().shards;
   std::string done, held;
   for (std::size_t i = 0; i < shards.size(); ++i) {

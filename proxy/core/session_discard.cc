@@ -34,9 +34,7 @@ Task<bool> Session::reset_setting(const Plan& plan, std::string_view text) {
   if (!plan.set.local) co_return co_await become(apply(settings_, base_settings_, plan, text), tag);
   // SET LOCAL ... TO DEFAULT
   if (!tx_.active()) {
-    worker_.scratch.clear();
-    append_warning(worker_.scratch, "25P01", "SET LOCAL can only be used in transaction blocks");
-    send(worker_.scratch);
+    warn("25P01", "SET LOCAL can only be used in transaction blocks");
     answer(tag);
     co_return true;
   }

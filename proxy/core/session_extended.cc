@@ -253,7 +253,8 @@ Task<> Session::on_execute(Bytes body) {
       }
       co_return;
     }
-    if (!tx_.active() && !kept.plan->statements[0].no_transaction && more_binds_may_follow()) begin_implicit();
+    const Plan& what = kept.plan->statements[0];
+    if (!tx_.active() && !what.no_transaction && what.verb != Verb::kLock && more_binds_may_follow()) begin_implicit();
     if (!co_await run_everywhere(kept.plan, 0, kept.statement->text, &kept)) e.failed = true;
     co_return;
   }

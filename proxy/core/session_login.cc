@@ -316,7 +316,8 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
         co_return false;
       }
       if (lower(name).starts_with("howdah.")) {
-        fatal(make_error(ErrorCode::kUnsupported, "setting \"" + lower(name) + "\" is not supported at login"));
+        fatal(make_error(ErrorCode::kUnsupported, "setting \"" + lower(name) + "\" is not supported at login",
+                         "leave it out of the connection's options"));
         co_return false;
       }
       const std::string statement = startup_statement(name, value);

@@ -78,6 +78,15 @@ bool Session::fail_statement(const Error& error) {
   return false;
 }
 
+// As far as the client wants to hear of it: client_min_messages.
+void Session::warn(std::string_view state, std::string_view message) {
+  const auto* least = setting("client_min_messages");
+  if (least != nullptr && least->value.size() == 5 && starts_with_word(least->value, "error")) return;
+  worker_.scratch.clear();
+  append_warning(worker_.scratch, state, message);
+  send(worker_.scratch);
+}
+
 void Session::answer(std::string_view tag) {
   worker_.scratch.clear();
   pgwire::append_command_complete(worker_.scratch, tag);
@@ -131,9 +140,7 @@ Task<bool> Session::begin_again(const Plan& plan, std::string_view text) {
     joined.push_back(conn);
   }
   if (joined.empty()) {
-    worker_.scratch.clear();
-    append_warning(worker_.scratch, "25001", "there is already a transaction in progress");
-    send(worker_.scratch);
+    warn("25001", "there is already a transaction in progress");
     answer(starts_with_word(statement, "start") ? "START TRANSACTION" : "BEGIN");
   } else if (!co_await relay(*joined[0], statement)) {
     if (closing_) co_return false;
@@ -156,15 +163,13 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
     case Verb::kBegin: {
       if (tx_.explicit_block()) {
         if (plan.transaction != sql::TransactionOptions()) co_return co_await begin_again(plan, text);
-        worker_.scratch.clear();
-        append_warning(worker_.scratch, "25001", "there is already a transaction in progress");
-        send(worker_.scratch);
+        warn("25001", "there is already a transaction in progress");
       } else {
         if (!tx_.active()) {
           tx_.settings_at_begin = settings_;
         } else if (plan.transaction != sql::TransactionOptions()) {
-          co_return fail_statement(make_error(ErrorCode::kUnsupported, "BEGIN with options behind statements without Sync is not supported",
-                                              "send Sync first"));
+          co_return fail_statement(make_error(ErrorCode::kUnsupported, "BEGIN with options behind other statements of its transaction is not supported",
+                                              "send BEGIN first, or Sync before it", "the statements before it have begun the transaction"));
         }
         tx_.kind = Transaction::Kind::kExplicit;
         tx_.options = plan.transaction;

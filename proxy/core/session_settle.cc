@@ -18,9 +18,10 @@ using sql::Verb;
 
 namespace {
 
-// Parameters by which the proxy reads and routes statements.
-bool decides_plans(std::string_view name) {
-  return name == "search_path" || name == "role" || name == "session_authorization" || name == "standard_conforming_strings";
+// Parameters that the proxy looks at itself: it reads and routes statements by them, and warns or does not.
+bool is_looked_at(std::string_view name) {
+  return name == "search_path" || name == "role" || name == "session_authorization" || name == "standard_conforming_strings" ||
+         name == "client_min_messages";
 }
 
 bool is_ascii(std::string_view text) {
@@ -91,7 +92,7 @@ void Session::note_configs(ServerConn& conn, const Plan& plan, std::vector<std::
 // A SET or RESET that succeeded on `conn`; null: on one that it was only tried on.
 void Session::note_set(ServerConn* conn, const Plan& plan, Bytes statement) {
   const auto& set = plan.set;
-  if (tx_.active() && decides_plans(set.name)) {
+  if (tx_.active() && is_looked_at(set.name)) {
     if (set.local) {
       tx_.local = (tx_.local ? tx_.local : Settings::none())->with(set.name, {}, set.value);
     } else if (tx_.local) {

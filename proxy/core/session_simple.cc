@@ -118,7 +118,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
   const sharding::Values values = values_of(text, worker_.tokens.slots, {});
   const auto route = sharding::route(statement, values, *pools_->database->snapshot().map);
   if (!route) {
-    fail_statement(route.error());
+    co_await refuse(statement, std::string(text), route.error());
     co_return;
   }
   if (route->kind == sharding::Route::Kind::kAllShards) {
@@ -198,46 +198,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
   }
 }
 
-// Statements of one string run as PostgreSQL runs them: in order, an error drops the rest, and what stands outside of
-// BEGIN and COMMIT is one implicit transaction.
-Task<> Session::run_string(PlanPtr plan, std::vector<Result<sharding::Route>> routes, std::string text) {
-  const auto& statements = plan->statements;
-  bool implicit_before = false;
-  // PREPARE shares the transaction of its neighbours.
-  const auto answered_here = [&](const Plan& statement) { return statement.verb != Verb::kPrepare && proxy_handles(statement); };
-  std::size_t at = 0;
-  while (at < statements.size() && !statement_failed_ && !closing_) {
-    const Plan& statement = statements[at];
-    if (settle_ && tx_.active() && pools_->database->sharded()) co_await settle();
-    if (closing_) co_return;
-    if (answered_here(statement)) {
-      if (statement.verb == Verb::kBegin && implicit_before && !tx_.active()) {
-        fail_statement(make_error(ErrorCode::kUnsupported, "BEGIN after other statements of the same string is not supported",
-                                  "send BEGIN as a string of its own",
-                                  "PostgreSQL would make the earlier statements part of the transaction"));
-        co_return;
-      }
-      co_await run_in_proxy(statement, text);
-      ++at;
-      continue;
-    }
-    std::size_t end = at;
-    while (end < statements.size() && !answered_here(statements[end])) ++end;
-    const bool outside = !tx_.active();
-    if (outside && end < statements.size() && is_transaction_control(statements[end].verb) &&
-        statements[end].verb != Verb::kBegin) {
-      fail_statement(make_error(ErrorCode::kUnsupported,
-                                "COMMIT, ROLLBACK or SAVEPOINT after statements outside a transaction block in one string",
-                                "begin the string with BEGIN, or send the statements one by one"));
-      co_return;
-    }
-    co_await run_range(plan, at, end, routes, text);
-    implicit_before = outside;
-    at = end;
-  }
-}
-
-// Statements [first, last), none of them the proxy's own: as one string where one server runs them all, else one by one
+// Statements [first, last), none of them BEGIN or what ends a transaction: as one string where one server runs them all, else one by one
 // inside a transaction.
 Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
                               const std::vector<Result<sharding::Route>>& routes, const std::string& text) {
@@ -252,6 +213,10 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
   std::size_t bound = last;  // a statement that has to run on `only`; `last`: there is none so far
   Plan combined = statements[first];
   for (std::size_t i = first; i < last; ++i) {
+    if (proxied(statements[i])) {
+      together = false;
+      continue;
+    }
     if (!routes[i]) co_return fail_statement(routes[i].error());
     if (by_name(statements[i])) together = false;
     if (routes[i]->kind == sharding::Route::Kind::kAllShards || routes[i]->kind == sharding::Route::Kind::kManyShards) {
@@ -324,7 +289,8 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
   if (own && many && !reads) {
     co_return fail_statement(make_error(ErrorCode::kUnsupported,
                                         "a query over several shards cannot stand beside writing statements in one string",
-                                        "send them one by one, or begin the string with BEGIN"));
+                                        "send them one by one, or begin the string with BEGIN",
+                                        "its rows go to the client as they come, before the transaction is committed"));
   }
   if (own) {
     tx_.kind = Transaction::Kind::kImplicit;
@@ -336,6 +302,10 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     if (i > first && settle_) co_await settle();
     if (closing_) co_return false;
     const std::string_view one = std::string_view(text).substr(statements[i].begin, statements[i].end - statements[i].begin);
+    if (proxied(statements[i])) {
+      if (!co_await run_in_proxy(statements[i], text)) statement_failed_ = true;
+      continue;
+    }
     if (routes[i]->kind == sharding::Route::Kind::kAllShards) {
       co_await run_everywhere(plan, i, one, nullptr);
       continue;

@@ -60,9 +60,7 @@ Task<bool> Session::commit(bool chain) {
       co_return fail_statement(
           make_error(ErrorCode::kNoActiveTransaction, "COMMIT AND CHAIN can only be used in transaction blocks"));
     }
-    worker_.scratch.clear();
-    append_warning(worker_.scratch, "25P01", "there is no transaction in progress");
-    send(worker_.scratch);
+    warn("25P01", "there is no transaction in progress");
     if (tx_.active() && !co_await end_implicit(false)) co_return false;
     answer("COMMIT");
     co_return true;
@@ -143,9 +141,7 @@ Task<bool> Session::commit(bool chain) {
 
 Task<bool> Session::rollback(bool chain) {
   if (!tx_.explicit_block() && !chain) {
-    worker_.scratch.clear();
-    append_warning(worker_.scratch, "25P01", "there is no transaction in progress");
-    send(worker_.scratch);
+    warn("25P01", "there is no transaction in progress");
   } else if (!tx_.explicit_block()) {
     co_return fail_statement(
         make_error(ErrorCode::kNoActiveTransaction, "ROLLBACK AND CHAIN can only be used in transaction blocks"));
@@ -317,6 +313,17 @@ Task<bool> Session::end_implicit(bool failed) {
 
 // Commits on all that joined. False: nothing is committed (or the outcome is unknown), and the client has been told.
 Task<bool> Session::commit_links(bool) {
+  ServerConn* claimed = nullptr;
+  for (ServerConn* conn : links_) {
+    const bool known = notes_ && notes_->notifier != nullptr;
+    if (!known && conn->link.in_transaction && conn->link.notified && !conn->lost() && claim_notify(*conn)) claimed = conn;
+  }
+  const bool committed = co_await commit_parts();
+  if (claimed != nullptr && !closing_) co_await settle_notify(*claimed);
+  co_return committed && !closing_;
+}
+
+Task<bool> Session::commit_parts() {
   std::vector<ServerConn*> writers, readers;
   for (ServerConn* conn : links_) {
     if (!conn->link.in_transaction) continue;

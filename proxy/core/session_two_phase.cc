@@ -105,8 +105,10 @@ Task<bool> Session::two_phase(std::vector<ServerConn*> writers) {
     }
   } else if (!decided || decider.link.tag != "COMMIT") {
     const std::string body = decider.link.error_body;
+    const bool failed = decider.link.error;
     co_await own_query_quietly(decider, "ROLLBACK");
     decider.link.error_body = body;
+    decider.link.error = failed;  // what the client is told
     co_await abort_prepared(participants, gid, token_hash);
     co_return false;
   }
@@ -127,10 +129,7 @@ Task<bool> Session::two_phase(std::vector<ServerConn*> writers) {
     // Decided and durable: recovery finishes it there; this session does not look there before.
     unfinished_.push_back({conn->pool().target().shard, gid(*conn)});
     worker_.proxy().control().kick_recovery(database.name, token_hash);
-    worker_.scratch.clear();
-    append_warning(worker_.scratch, "01000",
-                   "the transaction is committed, but shard " + shard_name(*conn) + " could not be told yet");
-    if (!closing_) send(worker_.scratch);
+    if (!closing_) warn("01000", "the transaction is committed, but shard " + shard_name(*conn) + " could not be told yet");
   }
   committing_ = false;
   co_return true;
@@ -162,6 +161,12 @@ Task<> Session::abort_prepared(std::vector<ServerConn*> participants, std::funct
   if (closing_) co_return;
   pgwire::ErrorFields fields;
   if (!reason.empty() && decode(Bytes(reason), fields)) {
+    // The decision is a row, and only a transaction that still may write can write it.
+    if (fields.sqlstate == "25006") {
+      send_error(make_error(ErrorCode::kUnsupported, "a transaction that was made READ ONLY after it wrote cannot be committed on several shards",
+                            "leave transaction_read_only as it is", "the commit itself has to write"));
+      co_return;
+    }
     worker_.scratch.clear();
     append_error(worker_.scratch, fields);
     send(worker_.scratch);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sharding/sql/code_text.h"
+#include "sharding/sql/parse_error.h"
 #include "sharding/sql/placement.h"
 #include "sharding/sql/scan.h"
 #include "sharding/sql/statement.h"
@@ -94,9 +95,7 @@ Result<Analysis> analyze(std::string_view sql, const TokenStream& tokens, std::s
       const std::string message = tree->error == nullptr ? "syntax error" : tree->error;
       // Bison's own limit: PostgreSQL says the same of such a text.
       if (message.starts_with("memory exhausted")) return too_complex();
-      Error error = make_error(ErrorCode::kSyntaxError, message);
-      error.position = tree->error_position;
-      return error;
+      return parse_error(sql, context.lexer, message, tree->error_position);
     }
     case TREE_TOO_DEEP:
       return too_complex();

@@ -9,6 +9,36 @@ namespace howdah::sharding::sql {
 
 namespace {
 
+std::string quoted_name(const schema::Relation& relation) {
+  std::string out;
+  for (const std::string* part : {&relation.schema, &relation.name}) {
+    out += out.empty() ? "\"" : ".\"";
+    for (const char c : *part) out.append(c == '"' ? 2 : 1, c);
+    out += '"';
+  }
+  return out;
+}
+
+// Creating what is there already ends with PostgreSQL's own words, whatever else the definition says. What the shards are sent
+// says them, too, and cannot create anything should it be gone by now: it is made from itself.
+bool exists_already(const StatementInput& input, const TreeNode* node, std::string_view what, bool as_query, StatementPlan& plan) {
+  const TreeNode* range_var = kid(node, 0);
+  const bool if_not_exists = has(node, TREE_FLAG_ALL);
+  const auto* catalog = input.context.catalog;
+  if (range_var == nullptr || catalog == nullptr) return false;
+  std::string schema(qualifier_of(range_var));
+  if (schema.empty()) schema = catalog->creation_schema(input.context.search_path);
+  if (schema.empty()) return false;
+  const schema::Relation* relation = catalog->relation(schema, text_of(range_var), {});
+  if (relation == nullptr || relation->schema != schema) return false;
+  const bool table = relation->kind == schema::RelationKind::kTable || relation->kind == schema::RelationKind::kPartitioned;
+  if (!table && (as_query || !if_not_exists)) return false;
+  const std::string name = quoted_name(*relation);
+  plan.stand_in = "CREATE " + std::string(what) + (if_not_exists ? " IF NOT EXISTS " : " ") + name +
+                  (as_query ? " AS SELECT FROM " + name : " (LIKE " + name + ")");
+  return true;
+}
+
 // Names of ReindexObjectType in parsenodes.h: schemas and whole databases are done table by table.
 constexpr int kReindexTable = 1;
 
@@ -45,10 +75,8 @@ bool refuse_temporary(const StatementInput& input, const TreeNode* range_var, St
   return true;
 }
 
-void create_table(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+void check_table(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
   const TreeNode* relation = kid(node, 0);
-  plan.drops_at_commit = node->number != 0;
-  if (refuse_temporary(input, relation, plan) || !input.context.sharded()) return;
   const TreeNode* partition_of = kid(node, 3);
   const TreeNode* inherits = kid(node, 2);
   NamedTable table = find_table(input.context, relation);
@@ -58,7 +86,8 @@ void create_table(const StatementInput& input, const TreeNode* node, StatementPl
     const NamedTable parent = find_table(input.context, kid(inherits, 0));
     if (inherits->count > 1 || parent.rule == nullptr ||
         (table.rule != nullptr && !(*table.rule == *parent.rule))) {
-      return refuse(plan, unsupported("INHERITS needs one parent with the same sharding rule"));
+      return refuse(plan, unsupported("INHERITS needs one parent with the same sharding rule",
+                                      "Name one parent, or use partitions.", "The child's rows live where the parent's do."));
     }
     table.rule = parent.rule;
   }
@@ -78,6 +107,27 @@ void create_table(const StatementInput& input, const TreeNode* node, StatementPl
     if (!fault) fault = check.add(kid(node, 4));
   }
   if (fault) refuse(plan, std::move(*fault));
+}
+
+void create_table(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  plan.drops_at_commit = node->number != 0;
+  if (refuse_temporary(input, kid(node, 0), plan) || !input.context.sharded()) return;
+  check_table(input, node, plan);
+  if (plan.where == Where::kRefused && exists_already(input, node, "TABLE", false, plan)) {
+    plan.where = Where::kAllShards;
+    plan.refusal.reset();
+  }
+}
+
+void create_table_as(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  plan.drops_at_commit = node->number != 0;
+  const bool view = has(node, TREE_FLAG_IS);
+  if (refuse_temporary(input, kid(node, 0), plan) || !input.context.sharded()) return;
+  if (exists_already(input, node, view ? "MATERIALIZED VIEW" : "TABLE", true, plan)) return;
+  refuse(plan, unsupported(view ? "materialized views are not supported with several shards"
+                                : "CREATE TABLE AS is not supported with several shards",
+                           "Create the table first, then INSERT into it.",
+                           "Its rows would have to be distributed over the shards."));
 }
 
 void create_index(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
@@ -109,7 +159,9 @@ void rename(const StatementInput& input, const TreeNode* node, StatementPlan& pl
   if (key || (node->number == TREE_OBJ_TABLE && !of_partition)) {
     refuse(plan, unsupported(std::string(key ? "the sharding key of table " : "table ") + table.shown() +
                                  " cannot be renamed or moved",
-                             {}, "Its sharding rule names it."));
+                             std::string("Create a new table with the ") + (key ? "key's new name" : "new name") +
+                                 ", add its rule to the configuration, and copy the rows.",
+                             "Its sharding rule names it."));
   }
 }
 
@@ -154,12 +206,7 @@ void plan_ddl(StatementInput& input, const TreeNode* node, StatementPlan& plan) 
     case TREE_U_CREATE_TABLE:
       return create_table(input, node, plan);
     case TREE_U_CREATE_TABLE_AS:
-      plan.drops_at_commit = node->number != 0;
-      if (refuse_temporary(input, kid(node, 0), plan) || !sharded) return;
-      return refuse(plan, unsupported(has(node, TREE_FLAG_IS)
-                                          ? "materialized views are not supported with several shards"
-                                          : "CREATE TABLE AS is not supported with several shards",
-                                      "Create the table first, then INSERT into it."));
+      return create_table_as(input, node, plan);
     case TREE_U_INDEX:
       return create_index(input, node, plan);
     case TREE_U_ALTER_TABLE:

@@ -102,7 +102,8 @@ void QueryWalker::walk(const TreeNode* node, const Scope* scope, WithScope* with
       return;
     case TREE_UNKNOWN:
       findings_.unproven();
-      findings_.refuse(unsupported("this form of expression is not supported across shards"));
+      findings_.refuse(unsupported("this form of expression is not supported across shards", "Compute it in the application.",
+                                   "What it reads is not known."));
       return;
     default:
       break;
@@ -179,6 +180,11 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
     findings_.set_varies(name);
     if (function == nullptr || function->is_aggregate) note_aggregate(node, scope);
     const bool opaque = function != nullptr && function->names_settings_at_run_time;
+    if (opaque) {
+      findings_.refuse(unsupported("function " + std::string(name) + " sets parameters whose names are known at run time only",
+                                   "Name the parameter in the function's text, or use SET.",
+                                   "With several shards, the others would not be told of the setting."));
+    }
     // Also one that is newer than the catalog's snapshot.
     findings_.pin_for(opaque ? PinReason::kSetConfig : PinReason::kUserCode);
     if (function == nullptr) return;
@@ -213,12 +219,10 @@ void QueryWalker::note_set_config(const TreeNode* node) {
   } else if (plain && is(name, TREE_PARAM) && name->number > 0) {
     call.param = static_cast<std::uint32_t>(name->number - 1);
   } else {
-    if (call.local) {
-      findings_.refuse(unsupported("set_config of a parameter that is not named in the statement is not supported with several shards",
-                                   "Write the parameter's name as a literal."));
-    } else {
-      findings_.pin_for(PinReason::kSetConfig);
-    }
+    findings_.refuse(unsupported("set_config of a parameter that is not named in the statement is not supported with several shards",
+                                 "Write the parameter's name as a literal, or bind it as $1.",
+                                 "The other shards would not be told of the setting."));
+    if (!call.local) findings_.pin_for(PinReason::kSetConfig);
     return;
   }
   if (call.name.empty() && is(name, TREE_CONST)) return;  // the server's error
@@ -274,7 +278,8 @@ void QueryWalker::apply_trait(const TreeNode* node, std::string_view name) {
     case FunctionTrait::kShardContent:
       findings_.read_only = false;
       findings_.refuse(unsupported("function " + shown + " answers differently on every shard",
-                                   "Ask the shard itself, over a connection of its own."));
+                                   "Ask the shard itself, over a connection of its own.",
+                                   "It tells of the server that it runs on."));
       return;
   }
 }

@@ -76,7 +76,8 @@ struct Findings {
   }
 };
 
-inline Error unsupported(std::string message, std::string hint = {}, std::string detail = {}) {
+// Every refusal says what to do instead.
+inline Error unsupported(std::string message, std::string hint, std::string detail = {}) {
   return make_error(ErrorCode::kUnsupported, std::move(message), std::move(hint), std::move(detail));
 }
 

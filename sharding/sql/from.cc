@@ -44,7 +44,8 @@ void QueryWalker::from_item(const TreeNode* node, Scope& scope, const Outer& out
       return;
     default:
       findings_.unproven();
-      findings_.refuse(unsupported("this item in FROM is not supported across shards"));
+      findings_.refuse(unsupported("this item in FROM is not supported across shards",
+                                   "Use a table, a subquery or a function.", "What it reads is not known."));
   }
 }
 
@@ -132,7 +133,8 @@ void QueryWalker::note_relation(const schema::Relation* relation, const TreeNode
     findings_.read_only = false;
     if (written) {
       findings_.unproven();
-      findings_.refuse(unsupported("system catalogs cannot be written with several shards"));
+      findings_.refuse(unsupported("system catalogs cannot be written with several shards",
+                                   "Use the DDL statement for it.", "The catalogs of the shards would differ."));
     }
     if (is_shard_content_relation(relation->name)) {
       findings_.refuse(unsupported("relation " + relation->name + " differs from shard to shard",
@@ -158,7 +160,9 @@ void QueryWalker::note_relation(const schema::Relation* relation, const TreeNode
       return;
     case schema::RelationKind::kSequence:
       findings_.read_only = false;
-      findings_.refuse(unsupported("sequence " + name + " is not supported with several shards"));
+      findings_.refuse(unsupported("sequence " + name + " is not supported with several shards",
+                                   "Ask the shard itself, over a connection of its own.",
+                                   "Each shard has sequences of its own."));
       return;
     case schema::RelationKind::kMaterializedView:
       findings_.refuse(unsupported("materialized view " + name + " is not supported with several shards",
@@ -166,7 +170,8 @@ void QueryWalker::note_relation(const schema::Relation* relation, const TreeNode
       return;
     default:
       findings_.unproven();
-      findings_.refuse(unsupported("relation " + name + " is not supported with several shards"));
+      findings_.refuse(unsupported("relation " + name + " is not supported with several shards",
+                                   "Use a table with a sharding rule.", "It is neither a table nor a partition."));
       return;
   }
   if (sharded) note_table(*relation, written, item);

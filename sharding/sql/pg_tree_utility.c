@@ -275,7 +275,7 @@ static TreeNode* tables(TreeBuilder* b, const Node* in) {
     case T_CreateTableAsStmt: {
       TreeNode* out = pair(b, TREE_U_CREATE_TABLE_AS, AS(CreateTableAsStmt)->into->rel, AS(CreateTableAsStmt)->query);
       out->number = AS(CreateTableAsStmt)->into->onCommit == ONCOMMIT_DROP;
-      return flagged(out, AS(CreateTableAsStmt)->objtype == OBJECT_MATVIEW, false);
+      return flagged(out, AS(CreateTableAsStmt)->objtype == OBJECT_MATVIEW, AS(CreateTableAsStmt)->if_not_exists);
     }
     case T_IndexStmt: return index_stmt(b, AS(IndexStmt));
     case T_AlterTableStmt: {

@@ -57,6 +57,11 @@ Error needs_key(const TableUse& use, std::string detail) {
       std::move(detail));
 }
 
+// As the detail of another refusal.
+std::string reason_of(const Error& error) {
+  return error.message + (error.detail.empty() ? "." : ": " + error.detail);
+}
+
 // Not on one shard: on several, or the refusal.
 void place_spread(QueryWalker& walker, const AnalyzeContext& context, const TableUse& use, StatementPlan& plan) {
   auto proof = spread(walker, context);
@@ -68,7 +73,7 @@ void place_spread(QueryWalker& walker, const AnalyzeContext& context, const Tabl
   }
   const Error& error = std::get<Error>(proof);
   if (walker.top().node == nullptr) return refuse(plan, needs_key(use, error.detail));
-  refuse(plan, needs_key(use, error.message + (error.detail.empty() ? "." : ": " + error.detail)));
+  refuse(plan, needs_key(use, reason_of(error)));
 }
 
 // The pins of every sharded table, or the refusal.
@@ -101,7 +106,8 @@ void place_hashed(QueryWalker& walker, const AnalyzeContext& context, const Uses
   }
   if (uses.reference_locked) {
     return refuse(plan, unsupported("a reference table cannot be locked together with a sharded one",
-                                    "Name the sharded table: FOR UPDATE OF ..."));
+                                    "Name the sharded table: FOR UPDATE OF ...",
+                                    "Lockers of a reference table exclude each other only if all lock the same copy."));
   }
   plan.where = Where::kKeys;
   const bool may_be_several = std::any_of(plan.pins.begin(), plan.pins.end(), [](const Pin& pin) {
@@ -110,7 +116,13 @@ void place_hashed(QueryWalker& walker, const AnalyzeContext& context, const Uses
   });
   if (!may_be_several) return;
   auto proof = spread(walker, context);
-  if (auto* proven = std::get_if<std::shared_ptr<const Spread>>(&proof)) plan.spread = std::move(*proven);
+  if (auto* proven = std::get_if<std::shared_ptr<const Spread>>(&proof)) {
+    plan.spread = std::move(*proven);
+  } else if (walker.top().node == nullptr) {
+    plan.one_shard_because = std::get<Error>(proof).detail;
+  } else {
+    plan.one_shard_because = reason_of(std::get<Error>(proof));
+  }
 }
 
 // Every copy is written by the same statement: its result must not depend on where it runs.
@@ -160,7 +172,8 @@ void place_local(const Uses& uses, StatementPlan& plan) {
   for (const TableUse* use : uses.local) {
     if (use->rule->shard == plan.shard) continue;
     return refuse(plan, unsupported("tables " + display_name(*uses.local.front()->relation) + " and " +
-                                    display_name(*use->relation) + " live on different shards"));
+                                    display_name(*use->relation) + " live on different shards",
+                                    "Read the tables in separate statements.", "One statement runs on the shard of its local tables."));
   }
   plan.where = Where::kShard;
 }
@@ -172,7 +185,7 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
   if (!uses.local.empty() && (!uses.hashed.empty() || uses.reference_written)) {
     return refuse(plan, unsupported("local table " + display_name(*uses.local.front()->relation) +
                                         " cannot be combined with tables of other shards",
-                                    "Read the tables in separate statements."));
+                                    "Read the tables in separate statements.", "Its rows are on one shard only."));
   }
   const bool user_tables = !uses.hashed.empty() || !uses.local.empty();
   if (findings.reads_catalog && (user_tables || uses.reference_written)) {
@@ -182,7 +195,8 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
   }
   if (uses.reference_written && !uses.hashed.empty()) {
     return refuse(plan, unsupported("a write to a reference table cannot use a sharded table",
-                                    "Use separate statements in one transaction."));
+                                    "Use separate statements in one transaction.",
+                                    "Every copy is written by the same statement, and each shard has other rows of the sharded table."));
   }
   if (uses.reference_written) return place_reference_write(walker, context, uses, plan);
   if (!uses.hashed.empty()) return place_hashed(walker, context, uses, plan);

@@ -172,6 +172,8 @@ struct StatementPlan {
   ShardId shard;                   // Where::kShard
   std::vector<Pin> pins;           // Where::kKeys; all hold (conjunction)
   std::shared_ptr<const Spread> spread;  // kManyShards; kKeys: when the values name several shards. Null: not proven
+  std::string one_shard_because;   // kKeys without `spread`: why several shards cannot answer it
+  std::string stand_in;            // kAllShards: what the shards are sent instead of the client's text
   std::optional<Error> refusal;    // Where::kRefused
   bool reference_write = false;    // kAllShards because of a reference table: lock order and one-time evaluation apply
   bool clock_text = false;         // reference_write: a text such as 'now' would be read as the time of each shard

@@ -92,7 +92,8 @@ QueryWalker::Output QueryWalker::any_query(const TreeNode* node, const Outer& ou
       return merge(node, outer);
     default:
       findings_.unproven();
-      findings_.refuse(unsupported("this form of query is not supported across shards"));
+      findings_.refuse(unsupported("this form of query is not supported across shards",
+                                   "Write it as a SELECT.", "What it reads is not known."));
       return Output{Columns{{}, false}, {}};
   }
 }

@@ -114,7 +114,8 @@ void plan_set(const StatementInput& input, const TreeNode* node, StatementPlan& 
         plan.verb = Verb::kSetTransaction;
         plan.where = Where::kHome;
         if (input.context.sharded()) {
-          refuse(plan, unsupported("SET TRANSACTION SNAPSHOT is not supported with several shards", "Read one shard directly."));
+          refuse(plan, unsupported("SET TRANSACTION SNAPSHOT is not supported with several shards",
+                                   "Read one shard, over a connection of its own.", "A snapshot is of one server."));
         }
       }
       break;
@@ -139,7 +140,15 @@ void plan_listen(const TreeNode* node, Verb verb, StatementPlan& plan) {
 void refuse_if_sharded(const StatementInput& input, std::string_view what, StatementPlan& plan) {
   plan.where = Where::kHome;
   if (!input.context.sharded()) return;
-  refuse(plan, unsupported(std::string(what) + " is not supported with several shards"));
+  const std::string name(what);
+  if (plan.verb == Verb::kOther) {
+    return refuse(plan, unsupported(name + " is not supported with several shards",
+                                    "Add the library to session_preload_libraries on every server.",
+                                    "It would be loaded into one server connection only."));
+  }
+  refuse(plan, unsupported(name + " is not supported with several shards",
+                           "Use BEGIN and COMMIT: Howdah commits on all shards atomically.",
+                           "A transaction has parts on several shards, which the proxy itself prepares and commits."));
 }
 
 const char* discard_target(int mode) {

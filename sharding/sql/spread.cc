@@ -64,7 +64,7 @@ class Merge {
     for (const TreeNode* sort : kids(kid(top_.node, TREE_SELECT_SORT))) {
       SortKey key;
       key.item = item++;
-      if (sort->op == TREE_SORT_USING) return unsupported("ORDER BY USING is not supported over several shards");
+      if (sort->op == TREE_SORT_USING) return unsupported("ORDER BY USING is not supported over several shards", "Use ASC or DESC.");
       key.descending = sort->op == TREE_SORT_DESC;
       key.nulls_first = sort->number == TREE_NULLS_DEFAULT ? key.descending : sort->number == TREE_NULLS_FIRST;
       if (auto error = find_column(kid(sort, 0), key)) return error;
@@ -72,13 +72,15 @@ class Merge {
       out_.sort.push_back(key);
     }
     if (hidden > 0 && has(top_.node, TREE_FLAG_DISTINCT)) {
-      return unsupported("for SELECT DISTINCT over several shards, ORDER BY expressions must appear in the select list");
+      return unsupported("for SELECT DISTINCT over several shards, ORDER BY expressions must appear in the select list",
+                         "Select the expression, and order by its position.");
     }
     if (has(top_.node, TREE_FLAG_WITH_TIES)) return unsupported("WITH TIES is not supported over several shards", "Use LIMIT.");
     const auto limit = walker_.row_count(kid(top_.node, TREE_SELECT_LIMIT));
     const auto offset = walker_.row_count(kid(top_.node, TREE_SELECT_OFFSET));
     if (!limit || !offset) {
-      return unsupported("LIMIT and OFFSET over several shards must be plain integers or parameters");
+      return unsupported("LIMIT and OFFSET over several shards must be plain integers or parameters",
+                         "Compute the number in the application.");
     }
     out_.limit = *limit;
     out_.offset = *offset;
@@ -96,7 +98,7 @@ class Merge {
   // https://www.postgresql.org/docs/15/sql-select.html#SQL-ORDERBY: an output column's name or number, else an expression.
   std::optional<Error> find_column(const TreeNode* expression, SortKey& key) {
     if (is(expression, TREE_CONST)) {
-      if (expression->op != TREE_CONST_INT) return unsupported("ORDER BY a constant is not supported over several shards");
+      if (expression->op != TREE_CONST_INT) return unsupported("ORDER BY a constant is not supported over several shards", "Order by a column.");
       walker_.read_value(expression);
       if (!top_.positions_known || expression->number < 1 ||
           static_cast<std::size_t>(expression->number) > top_.outputs.list.size()) {

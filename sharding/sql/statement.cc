@@ -280,7 +280,8 @@ void place_on_tables(const StatementInput& input, const TreeNode* relations, Sta
     }
     if (local != nullptr && local->shard != table.rule->shard) {
       return refuse(plan,
-                    unsupported("the tables live on different shards", "Name one table per statement."));
+                    unsupported("the tables live on different shards", "Name one table per statement.",
+                                "Local tables are on the shard that their rules name."));
     }
     local = table.rule;
   }
@@ -299,7 +300,9 @@ void plan_statement(StatementInput& input, const TreeNode* node, StatementPlan& 
       plan.verb = Verb::kOther;
       plan.where = Where::kHome;
       if (input.context.sharded())
-        refuse(plan, unsupported("this statement is not supported with several shards"));
+        refuse(plan, unsupported("this statement is not supported with several shards",
+                                 "Run it on the shards themselves, over connections of their own.",
+                                 "Its grammar is not known to the proxy."));
       return;
     }
     return plan_query(input, node, plan);

@@ -125,7 +125,8 @@ Fault TableCheck::constraint(const TreeNode* constraint, std::string_view column
       return unique(columns, constraint->op == TREE_CON_PRIMARY ? "a primary key" : "a unique constraint");
     case TREE_CON_EXCLUSION:
       if (!hashed()) return {};
-      return unsupported("exclusion constraints are not supported on sharded table " + table_.shown(), {},
+      return unsupported("exclusion constraints are not supported on sharded table " + table_.shown(),
+                         "Use a unique constraint that contains " + table_.rule->column + ", or a check constraint.",
                          "They cannot be enforced across shards.");
     case TREE_CON_FOREIGN:
       return foreign_key(constraint, column);
@@ -195,8 +196,9 @@ Fault TableCheck::alter(const TreeNode* command) const {
   const bool about_key = hashed() && text_of(command) == table_.rule->column;
   const TreeNode* definition = kid(command, 0);
   const auto key_fault = [this](std::string_view what) {
-    return unsupported("sharding key " + table_.rule->column + " of table " + table_.shown() + " cannot be " +
-                       std::string(what));
+    return unsupported("sharding key " + table_.rule->column + " of table " + table_.shown() + " cannot be " + std::string(what),
+                       "Create a new table with the key that it shall have, add its rule to the configuration, and copy the rows.",
+                       "The key's value decides on which shard a row is.");
   };
   switch (command->op) {
     case TREE_ALTER_ADD_COLUMN: {
@@ -230,7 +232,8 @@ Fault TableCheck::alter(const TreeNode* command) const {
       if (about_key) return key_fault("made nullable");
       return {};
     case TREE_ALTER_INHERIT:
-      return unsupported("ALTER TABLE ... INHERIT is not supported with several shards", "Use partitions.");
+      return unsupported("ALTER TABLE ... INHERIT is not supported with several shards", "Use partitions.",
+                         "The child's rows are where its own rule put them.");
     case TREE_ALTER_ATTACH: {
       const NamedTable child = find_table(context_, definition);
       if (child.rule != nullptr && *child.rule == *table_.rule) return {};

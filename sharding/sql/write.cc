@@ -7,10 +7,12 @@ namespace howdah::sharding::sql {
 
 namespace {
 
-Error key_refusal(const TableUse& use, std::string_view why, std::string_view hint) {
+constexpr std::string_view kChoosesShard = "The key chooses the shard of a row before the row is there.";
+
+Error key_refusal(const TableUse& use, std::string_view why, std::string_view hint, std::string_view detail = kChoosesShard) {
   const auto name = display_name(*use.relation);
   return unsupported("sharding key " + use.key->name + " of table " + name + " " + std::string(why),
-                     std::string(hint));
+                     std::string(hint), std::string(detail));
 }
 
 constexpr std::string_view kGiveKey = "Give the key as a constant or a parameter.";
@@ -123,13 +125,12 @@ void QueryWalker::inserted_term(int term, std::size_t use) {
   findings_.inserted.push_back(InsertedKey{use, {}, {term}});
 }
 
-// Storing into text formats a number, and into an integer rounds one: only what is stored as it reads.
+// Storing into text formats a number: only what is stored as it reads. Into an integer it rounds one, as the router does.
 bool QueryWalker::inserted_constant(const TreeNode* value, const TableUse& table, InsertedKey& out) {
   const auto source = keys_.value(value);
   if (!source) return false;
   const bool null = source->kind == KeySource::Kind::kNull;
   if (null ? !table.key->not_null : !KeyReader::comparable(table.key->type, *source)) return false;
-  if (!null && source->type == ValueType::kNumeric) return false;
   if (source->kind == KeySource::Kind::kParam && source->type == ValueType::kColumn) {
     ++typed_params_[{source->index, table.key->type}];
   }
@@ -147,13 +148,18 @@ void QueryWalker::inserted_values(const TreeNode* rows, std::size_t key, std::si
       return;
     }
     if (!inserted_constant(value, table, inserted)) {
-      const auto why = value->kind == TREE_DEFAULT ? "has the value DEFAULT" : "is computed or NULL";
-      findings_.refuse(key_refusal(table, why, kGiveKey));
+      const auto source = keys_.value(value);
+      const bool other_type = source && source->kind != KeySource::Kind::kNull;
+      findings_.refuse(other_type ? key_refusal(table, "is given as a value of another type", "Give it as a string, or with the key's own type.",
+                                                "Storing the value converts it, in ways that are the server's.")
+                                  : key_refusal(table, value->kind == TREE_DEFAULT ? "has the value DEFAULT" : "is computed or NULL", kGiveKey));
       return;
     }
   }
-  // Its rows, as RETURNING gives them, have one of these keys.
-  if (const auto family = key_family(table.key->type)) {
+  // Its rows, as RETURNING gives them, have one of these keys. A number that is rounded is not the key.
+  const bool rounded = std::any_of(inserted.values.begin(), inserted.values.end(),
+                                   [](const KeySource& source) { return source.type == ValueType::kNumeric; });
+  if (const auto family = key_family(table.key->type); family && !rounded) {
     facts_.pin(table.key_term, ValueSet{*family, table.key->type, inserted.values});
   }
   findings_.inserted.push_back(std::move(inserted));
@@ -192,14 +198,16 @@ void QueryWalker::check_conflict(const TreeNode* conflict, const TableUse& use) 
                    });
   if (all) return;
   findings_.refuse(key_refusal(use, "is not part of the ON CONFLICT target",
-                               "Use a unique index that contains the sharding key."));
+                               "Use a unique index that contains the sharding key.",
+                               "A conflict with a row of another shard would not be seen."));
 }
 
 void QueryWalker::check_assignments(const TreeNode* list, const TableUse& use) {
   for (const TreeNode* assignment : kids(list)) {
     if (use.rule->kind == TableRuleKind::kHash && text_of(assignment) == use.key->name) {
       findings_.refuse(
-          key_refusal(use, "cannot be changed by UPDATE", "Delete the row and insert it with its new key."));
+          key_refusal(use, "cannot be changed by UPDATE", "Delete the row and insert it with its new key.",
+                      "The row would have to move to another shard."));
     }
     if (use.rule->kind == TableRuleKind::kReference && is(kid(assignment, 0), TREE_DEFAULT)) {
       findings_.set_not_immutable("the default of column " + std::string(text_of(assignment)));

@@ -95,6 +95,41 @@ TEST(KeyValue, ReadsIntegralNumerics) {
   }
 }
 
+// As numeric_int8 rounds: halves away from zero.
+TEST(KeyValue, RoundsNumericsThatAreStored) {
+  struct Case {
+    const char* text;
+    KeyOutcome outcome;
+    std::int64_t value = 0;
+  };
+  for (const auto& c : {
+           Case{"109.0", KeyOutcome::kKey, 109},
+           Case{"109.5", KeyOutcome::kKey, 110},
+           Case{"-109.5", KeyOutcome::kKey, -110},
+           Case{"109.4999999999999999999999999", KeyOutcome::kKey, 109},
+           Case{"0.5", KeyOutcome::kKey, 1},
+           Case{"-.5", KeyOutcome::kKey, -1},
+           Case{"0.05", KeyOutcome::kKey, 0},
+           Case{"5e-1", KeyOutcome::kKey, 1},
+           Case{"5e-2", KeyOutcome::kKey, 0},
+           Case{"999e-3", KeyOutcome::kKey, 1},
+           Case{"99.5", KeyOutcome::kKey, 100},
+           Case{"1e-300000", KeyOutcome::kKey, 0},
+           Case{"9223372036854775807.4", KeyOutcome::kKey, std::numeric_limits<std::int64_t>::max()},
+           Case{"9223372036854775807.5", KeyOutcome::kNoMatch},
+           Case{"9999999999999999999.5", KeyOutcome::kNoMatch},
+           Case{"-9223372036854775808.4", KeyOutcome::kKey, std::numeric_limits<std::int64_t>::min()},
+           Case{"-9223372036854775808.5", KeyOutcome::kNoMatch},
+           Case{"NaN", KeyOutcome::kNoMatch},
+           Case{"1e30", KeyOutcome::kNoMatch},
+           Case{"1.2.3", KeyOutcome::kMalformed},
+       }) {
+    std::int64_t value = 0;
+    EXPECT_EQ(static_cast<int>(read_numeric(c.text, value, Fraction::kRound)), static_cast<int>(c.outcome)) << c.text;
+    if (c.outcome == KeyOutcome::kKey) EXPECT_EQ(value, c.value) << c.text;
+  }
+}
+
 std::string numeric_bytes(std::int16_t weight, std::uint16_t sign, std::vector<std::int16_t> digits,
                           std::int16_t scale = 0) {
   std::string out;
@@ -118,6 +153,13 @@ TEST(KeyValue, ReadsBinaryNumerics) {
   EXPECT_EQ(value, 0);
   EXPECT_EQ(read_numeric_binary(numeric_bytes(0, 0, {5, 5000}, 1), value), KeyOutcome::kNoMatch);
   EXPECT_EQ(read_numeric_binary(numeric_bytes(0, 0xC000, {}), value), KeyOutcome::kNoMatch);
+  EXPECT_EQ(read_numeric_binary(numeric_bytes(0, 0, {5, 5000}, 1), value, Fraction::kRound), KeyOutcome::kKey);
+  EXPECT_EQ(value, 6);
+  EXPECT_EQ(read_numeric_binary(numeric_bytes(-1, 0x4000, {4999}, 4), value, Fraction::kRound), KeyOutcome::kKey);
+  EXPECT_EQ(value, 0);
+  EXPECT_EQ(read_numeric_binary(numeric_bytes(-2, 0, {9999}, 8), value, Fraction::kRound), KeyOutcome::kKey);
+  EXPECT_EQ(value, 0);
+  EXPECT_EQ(read_numeric_binary(numeric_bytes(0, 0, {5, 5000}, 0), value, Fraction::kRound), KeyOutcome::kUnreadable);  // numeric_recv cuts it
   EXPECT_EQ(read_numeric_binary("x", value), KeyOutcome::kMalformed);
   EXPECT_EQ(read_numeric_binary(numeric_bytes(0, 0, {10000}), value), KeyOutcome::kMalformed);
 }

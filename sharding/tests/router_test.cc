@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "sharding/hash.h"
 #include "sharding/sql/tests/demo_catalog.h"
 
@@ -138,13 +140,24 @@ TEST(Router, RefusesSeveralShards) {
   };
   EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, same) + ")"), home_of(1));
   EXPECT_EQ(routed("UPDATE users SET name = 'x' WHERE id IN (" + list(1, other) + ")"),
-            "error: the values of the sharding key belong to several shards / ");
+            "error: the values of the sharding key belong to several shards / Set operations and writing statements run on one shard only.");
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, other) + ") FOR UPDATE"),
+            "error: the values of the sharding key belong to several shards / this query is not supported over several shards: It locks rows.");
   EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(other) + ")"),
-            "error: the rows of this statement belong to several shards / ");
+            "error: the rows of this statement belong to several shards / One statement stores rows on one shard only.");
   EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(same) + ")"), home_of(1));
   EXPECT_EQ(
       routed("SELECT * FROM users u, accounts a WHERE u.id = 1 AND a.user_id = " + std::to_string(other)),
-      "error: the values of the sharding key belong to several shards / ");
+      "error: the values of the sharding key belong to several shards / Its tables are restricted to values that live on different shards.");
+}
+
+TEST(Router, RoundsNumbersThatAreStored) {
+  EXPECT_EQ(routed("INSERT INTO users (id) VALUES (109.0)"), home_of(109));
+  EXPECT_EQ(routed("INSERT INTO users (id) VALUES (109.5)"), home_of(110));
+  EXPECT_EQ(routed("INSERT INTO users (id) VALUES (-109.5)"), home_of(-110));
+  EXPECT_EQ(routed("INSERT INTO users (id) VALUES (-9223372036854775808)"), home_of(std::numeric_limits<std::int64_t>::min()));
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = 109.0"), home_of(109));
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id = 109.5"), routed("SELECT * FROM users WHERE id = NULL"));
 }
 
 TEST(Router, RefusesParametersWithoutOneMeaning) {
