@@ -21,6 +21,7 @@ struct Column {
   bool not_null = false;
   bool has_default = false;        // includes identity and generated columns
   bool deterministic_collation = true;
+  bool generated = false;          // GENERATED ALWAYS AS (...) STORED: never given
 };
 
 enum class RelationKind : char {   // pg_class.relkind
@@ -36,7 +37,7 @@ struct Relation {
   Oid parent = 0;                  // partition or inheritance parent, 0 for none
   bool temporary = false;
   bool unlogged = false;           // not readable on a replica
-  bool has_triggers = false;       // user triggers
+  bool has_triggers = false;       // user triggers, its own or of a partition or child
   bool has_rules = false;
   bool row_security = false;
   bool has_children = false;       // inheritance children that are not partitions

@@ -8,6 +8,7 @@
 #include "sharding/array_value.h"
 #include "sharding/hash.h"
 #include "sharding/key_value.h"
+#include "sharding/present_words.h"
 
 namespace howdah::sharding {
 
@@ -26,7 +27,7 @@ Error several_shards(bool is_insert, const std::string& why) {
   if (is_insert) {
     return make_error(ErrorCode::kUnsupported, "the rows of this statement belong to several shards",
                       "Insert the rows of each shard with a statement of their own.",
-                      "One statement stores rows on one shard only.");
+                      why.empty() ? "Its rows are not given one by one." : why);
   }
   return make_error(ErrorCode::kUnsupported, "the values of the sharding key belong to several shards",
                     "Send one statement per value of the key.",
@@ -66,6 +67,16 @@ Oid element_of(Oid array) {
 class Vote {
  public:
   Vote(const Values& values, const ShardMap& map) : values_(values), map_(map) {}
+
+  // The shard of one value alone; empty without an error when any shard does.
+  std::optional<ShardId> of(const Pin& pin, const KeySource& source) {
+    shard_.reset();
+    return add(pin, source) ? shard_ : std::nullopt;
+  }
+  std::optional<ShardId> of(const Pin& pin, Bytes value, bool is_null, bool binary) {
+    return (is_null ? null(pin) : key(pin, value, binary, pin.column_type)) ? shard_ : std::nullopt;
+  }
+  bool failed() const { return error_.has_value(); }
 
   // False once an error is found; see error().
   bool add(const Pin& pin) {
@@ -301,22 +312,6 @@ class Vote {
   std::uint64_t mask_ = 0;
 };
 
-// Words that date and time types read as the present.
-bool names_the_present(Bytes text) {
-  for (Bytes word : {Bytes("now"), Bytes("today"), Bytes("tomorrow"), Bytes("yesterday")}) {
-    const auto at = std::search(text.begin(), text.end(), word.begin(), word.end(),
-                                [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
-    if (at != text.end()) return true;
-  }
-  return false;
-}
-
-// A short text with such a word may be a time, which each shard would read by its own clock.
-bool may_be_the_present(Bytes text) {
-  constexpr std::size_t kLongestTime = 64;
-  return text.size() <= kLongestTime && names_the_present(text);
-}
-
 // The count of LIMIT or OFFSET; `none` when there is none, or NULL.
 Result<std::int64_t> count_of(const sql::RowCount& count, const Values& values, std::int64_t none) {
   Bytes text;
@@ -347,17 +342,63 @@ Result<std::int64_t> count_of(const sql::RowCount& count, const Values& values, 
                     "The rows are counted when those of all shards come together, outside of PostgreSQL.");
 }
 
-Result<Route> over_shards(const sql::Spread& spread, const Values& values, const ShardMap& map) {
+Error present_refused() {
+  return make_error(ErrorCode::kUnsupported, "a text such as 'now' cannot be used in a statement over several shards",
+                    "Send the time itself.", "Each shard would read it as its own time.");
+}
+
+bool is_present(const Values& values, const sql::Slot& slot) {
+  if (slot.literal != sql::LiteralClass::kString) return false;
+  sql::LexerOptions options;
+  options.standard_conforming_strings = values.standard_conforming_strings;
+  std::uint32_t at = slot.offset;
+  std::string text;
+  for (sql::Slot item; sql::next_literal(values.text, slot, options, at, item); text.clear()) {
+    if (item.plain ? may_be_the_present(values.text.substr(item.offset + 1, item.length - 2))
+                   : sql::literal_value(values.text, item, options, text) && may_be_the_present(text)) {
+      return true;
+    }
+    if (!slot.folded) break;
+  }
+  return false;
+}
+
+bool is_present(const BoundParam& param) { return !param.is_null && !param.binary && may_be_the_present(param.value); }
+
+std::optional<Error> any_present(const Values& values) {
   for (const auto& slot : values.slots) {
-    if (slot.literal != sql::LiteralClass::kString || !may_be_the_present(values.text.substr(slot.offset, slot.length))) continue;
-    return make_error(ErrorCode::kUnsupported, "a text such as 'now' cannot be used in a query over several shards",
-                      "Write the time itself.", "Each shard would read it as its own time.");
+    if (is_present(values, slot)) return present_refused();
   }
   for (const auto& param : values.params) {
-    if (param.is_null || param.binary || !may_be_the_present(param.value)) continue;
-    return make_error(ErrorCode::kUnsupported, "a text such as 'now' cannot be used in a query over several shards",
-                      "Send the time itself.", "Each shard would read it as its own time.");
+    if (is_present(param)) return present_refused();
   }
+  return std::nullopt;
+}
+
+std::optional<Error> present_in(const sql::ManyWrite& write, const Values& values) {
+  if (write.any_text) return any_present(values);
+  for (const std::uint32_t slot : write.clock_slots) {
+    if (slot < values.slots.size() && is_present(values, values.slots[slot])) return present_refused();
+  }
+  for (const std::uint32_t param : write.clock_params) {
+    if (param < values.params.size() && is_present(values.params[param])) return present_refused();
+  }
+  return std::nullopt;
+}
+
+Result<Route> write_over_shards(const sql::ManyWrite& write, const Values& values, const ShardMap& map) {
+  if (auto error = present_in(write, values)) return *error;
+  Vote vote(values, map);
+  for (const auto& pin : write.pins) {
+    if (!vote.add(pin)) return vote.error();
+  }
+  const std::uint64_t mask = write.pins.empty() ? ~std::uint64_t{0} : vote.mask();
+  if (mask == 0) return Route{Route::Kind::kAnyShard, ShardId()};
+  return Route{Route::Kind::kManyShards, ShardId(), mask};
+}
+
+Result<Route> over_shards(const sql::Spread& spread, const Values& values, const ShardMap& map) {
+  if (auto error = any_present(values)) return *error;
   Vote vote(values, map);
   for (const auto& pin : spread.pins) {
     if (!vote.add(pin)) return vote.error();
@@ -377,7 +418,9 @@ Result<Route> by_keys(const sql::StatementPlan& plan, const Values& values, cons
   for (const auto& pin : plan.pins) {
     is_insert = is_insert || pin.is_insert;
     if (!vote.add(pin)) return vote.error();
-    if (vote.several()) return plan.spread ? over_shards(*plan.spread, values, map) : several_shards(is_insert, plan.one_shard_because);
+    if (!vote.several()) continue;
+    if (plan.many_write) return write_over_shards(*plan.many_write, values, map);
+    return plan.spread ? over_shards(*plan.spread, values, map) : several_shards(is_insert, plan.one_shard_because);
   }
   if (!vote.shard()) return Route{Route::Kind::kAnyShard, ShardId()};
   return Route{Route::Kind::kShard, *vote.shard()};
@@ -408,6 +451,8 @@ Result<Route> route(const sql::StatementPlan& plan, const Values& values, const 
     case sql::Where::kKeys:
       return by_keys(plan, values, map);
     case sql::Where::kManyShards:
+      if (plan.many_copy && !plan.spread) return Route{Route::Kind::kManyShards, ShardId(), ~std::uint64_t{0}};
+      if (plan.many_write) return write_over_shards(*plan.many_write, values, map);
       return over_shards(*plan.spread, values, map);
     case sql::Where::kShard:
       return Route{Route::Kind::kShard, plan.shard};
@@ -422,6 +467,28 @@ Result<Route> route(const sql::StatementPlan& plan, const Values& values, const 
                         "It is not proven to give what one server with all the data would.");
   }
   return make_error(ErrorCode::kInternal, "a plan without a place to run");
+}
+
+Result<std::optional<ShardId>> route_key(const sql::Pin& pin, Bytes value, bool is_null, bool binary, const ShardMap& map) {
+  const Values no_values;
+  Vote vote(no_values, map);
+  const auto shard = vote.of(pin, value, is_null, binary);
+  if (vote.failed()) return vote.error();
+  return shard;
+}
+
+Result<std::vector<ShardId>> route_rows(const sql::ManyWrite& write, const Values& values, const ShardMap& map) {
+  Vote vote(values, map);
+  std::vector<ShardId> shards;
+  const Pin& pin = write.pins.front();
+  shards.reserve(pin.any_of.size());
+  for (const auto& source : pin.any_of) {
+    const auto shard = vote.of(pin, source);
+    if (vote.failed()) return vote.error();
+    // A value that every server refuses goes where the row before it went.
+    shards.push_back(shard ? *shard : shards.empty() ? ShardId(0) : shards.back());
+  }
+  return shards;
 }
 
 }  // namespace howdah::sharding

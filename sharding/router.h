@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -15,7 +17,7 @@ namespace howdah::sharding {
 struct Route {
   enum class Kind : std::uint8_t {
     kProxy, kHome, kAnyShard, kShard, kAllShards, kCanonical,
-    kManyShards,   // a query over the shards of `mask`, whose rows are merged: StatementPlan::spread
+    kManyShards,   // a query or write over the shards of `mask`: StatementPlan::spread or many_write
   };
   Kind kind = Kind::kHome;
   ShardId shard;            // kShard
@@ -45,5 +47,12 @@ struct Values {
 // kUnsupported when the values name several shards, or cannot be read exactly; anything in the plan's refusal.
 // Values that the server itself will reject (malformed integer) route to one shard, so that the server's error is seen.
 Result<Route> route(const sql::StatementPlan& plan, const Values& values, const ShardMap& map);
+
+// The shard of each row of an INSERT ... VALUES, in order.
+// REQUIRES: write.by_rows.
+Result<std::vector<ShardId>> route_rows(const sql::ManyWrite& write, const Values& values, const ShardMap& map);
+
+// The shard of one row of COPY; empty when any server refuses its key. `pin`: ManyCopy::key.
+Result<std::optional<ShardId>> route_key(const sql::Pin& pin, Bytes value, bool is_null, bool binary, const ShardMap& map);
 
 }  // namespace howdah::sharding

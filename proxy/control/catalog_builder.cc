@@ -93,6 +93,7 @@ void CatalogBuilder::take_columns(const pq::PgResult& rows) {
     column.not_null = rows.flag(i, 3);
     column.has_default = rows.flag(i, 4);
     column.deterministic_collation = rows.flag(i, 5);
+    column.generated = rows.flag(i, 6);
     // A domain may be over a domain.
     for (auto domain = domains_.find(column.type); domain != domains_.end();
          domain = domains_.find(column.type)) {
@@ -145,8 +146,19 @@ void CatalogBuilder::take_code_state(const pq::PgResult& rows) {
   }
 }
 
+// A write to a table fires the triggers of its partitions and children, too.
+void CatalogBuilder::mark_ancestors() {
+  for (const auto& relation : relations_) {
+    if (!relation.has_triggers) continue;
+    for (auto* at = this->relation(relation.parent); at != nullptr && !at->has_triggers; at = this->relation(at->parent)) {
+      at->has_triggers = true;
+    }
+  }
+}
+
 std::shared_ptr<const schema::Catalog> CatalogBuilder::build(std::uint64_t version) {
   auto catalog = std::make_shared<schema::Catalog>();
+  mark_ancestors();
   for (auto& name : schemas_) catalog->add_schema(std::move(name));
   for (auto& relation : relations_) catalog->add(std::move(relation));
   for (auto& function : functions_) catalog->add(std::move(function));

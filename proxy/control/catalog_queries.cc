@@ -58,7 +58,7 @@ WHERE c.relkind <> 't' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_(toast|
     R"sql(
 SELECT a.attrelid, a.attname, a.atttypid, a.attnotnull,
        a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '',
-       coalesce(o.collisdeterministic, true)
+       coalesce(o.collisdeterministic, true), a.attgenerated <> ''
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid
 LEFT JOIN pg_collation o ON o.oid = a.attcollation

@@ -57,6 +57,7 @@ class CatalogBuilder {
   void take_unique_keys(const pq::PgResult& rows);
   void take_functions(const pq::PgResult& rows);
   void take_code_state(const pq::PgResult& rows);
+  void mark_ancestors();
   schema::Relation* relation(Oid oid);
 
   std::string fingerprint_;

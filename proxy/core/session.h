@@ -33,6 +33,11 @@
 #include "sharding/router.h"
 #include "sharding/sql/plan.h"
 
+namespace howdah::sharding {
+class ReplyJoin;
+class WriteReply;
+}
+
 namespace howdah::proxy {
 
 class AdminProtocol;
@@ -48,6 +53,9 @@ inline constexpr std::uint16_t kNoServer = 0xffff;  // instead of a ServerId's v
 struct ClientStatement;
 struct Extended;
 struct Portal;
+struct WritePart;
+struct CopyShare;
+class CopyShards;
 
 class Session final : public net::IoHandler,
                       public net::Runnable,
@@ -360,6 +368,33 @@ class Session final : public net::IoHandler,
   bool tell_part_failure(ServerConn& conn, const sharding::ShardText& text);
   Task<> drop_parts(std::span<ServerConn* const> conns);
   void gathered(ServerConn& from);
+
+  // --- session_many_write.cc: one write over several shards
+  // Whatever runs on several shards; `whole` is the string that the statement is a part of.
+  Task<bool> run_on_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal,
+                         std::string* held);
+  Task<bool> run_many_write(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view sql, Portal* portal,
+                            std::string* held);
+  Result<std::vector<WritePart>> split_write(const Plan& statement, const sharding::Route& route, std::string_view sql,
+                                             const Portal* portal);
+  Task<bool> write_parts(std::vector<WritePart>& parts, const Plan& statement, const std::string& sql, Portal* portal,
+                         sharding::WriteReply& reply);
+  void send_write(const WritePart& part, const Plan& statement, const std::string& sql, Portal* portal);
+  Task<bool> take_write_reply(const WritePart& part, const std::string& sql, sharding::WriteReply& reply);
+  Task<bool> take_reply(ServerConn& conn, sharding::ReplyJoin& reply);
+  void tell_write_failure(const WritePart& part, const std::string& sql);
+  bool default_isolation_is_snapshot() const;
+
+  // --- session_copy_shards.cc: COPY FROM STDIN to several shards; session_copy_out.cc: COPY TO STDOUT from several
+  enum class CopyEnd : std::uint8_t { kDone, kFailed, kRefused, kLost };  // kFailed: by the client
+  Task<bool> run_copy_shards(PlanPtr plan, std::size_t index, std::string_view whole, Portal* portal);
+  Task<bool> open_copies(CopyShards& copy, const Plan& statement, const std::string& sql);
+  Task<bool> close_copies(CopyShards& copy, std::string_view reason);
+  Task<bool> serve_copies(CopyShards& copy, Portal* portal);
+  Task<CopyEnd> pump_copies(CopyShards& copy, std::optional<Error>& refused, char& unexpected, std::string& reason);
+  void tell_copy_failure(CopyShare& share, bool by_client);
+  Task<bool> run_copy_out(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal);
+  Task<bool> join_copies(std::span<ServerConn* const> conns, const Plan& statement);
 
   // --- session_extended.cc: Parse, Bind, Describe, Execute, Close, Flush, Sync
   Task<> on_parse(Bytes body);

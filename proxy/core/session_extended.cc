@@ -244,6 +244,16 @@ Task<> Session::on_execute(Bytes body) {
     if (!co_await settle_pending() || !co_await leave_group_conn()) co_return;
     Portal kept = *find_portal(execute.portal);
     statement_failed_ = false;
+    if (const Plan& what = kept.plan->statements[0]; kept.route.kind == sharding::Route::Kind::kManyShards && (what.many_write || what.many_copy)) {
+      if (execute_rows > 0 && what.returns_rows) {
+        co_await fail_group(make_error(ErrorCode::kUnsupported, "a row limit of Execute is not supported for a write over several shards",
+                                       "fetch all rows at once (fetch size 0)"));
+        co_return;
+      }
+      if (!tx_.active() && what.writes && more_binds_may_follow()) begin_implicit();
+      if (!co_await run_on_many(kept.plan, 0, kept.route, kept.statement->text, &kept, nullptr)) e.failed = true;
+      co_return;
+    }
     if (kept.route.kind == sharding::Route::Kind::kManyShards) {
       if (execute_rows > 0) {
         co_await fail_group(make_error(ErrorCode::kUnsupported, "a row limit of Execute is not supported for a query over several shards",

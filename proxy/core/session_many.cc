@@ -202,6 +202,7 @@ Task<> Session::drop_parts(std::span<ServerConn* const> conns) {
       conn->resume_reading();
       if (conn->link.owed == owed && !conn->lost()) co_await suspend();
     }
+    conn->resume_reading();  // for whatever comes next: all of this answer may have been read before it paused
     conn->link.error_forwarded = conn->link.error_forwarded || statement_failed_;
   }
 }

@@ -223,9 +223,8 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   }
   if (tx_.explicit_block() && !links_.empty()) {
     using Isolation = sql::TransactionOptions::Isolation;
-    const auto* set = settings_->find("default_transaction_isolation");
     const bool snapshot = tx_.options.isolation == Isolation::kRepeatableRead || tx_.options.isolation == Isolation::kSerializable ||
-                          (tx_.options.isolation == Isolation::kDefault && set != nullptr && set->value != "read committed");
+                          (tx_.options.isolation == Isolation::kDefault && default_isolation_is_snapshot());
     if (snapshot) {
       tx_.failed = true;
       send_error(make_error(ErrorCode::kUnsupported, "a REPEATABLE READ or SERIALIZABLE transaction cannot reach a second shard",
@@ -281,6 +280,11 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   conn->reported == nullptr || conn->reported != told_ ? tell_params(*conn) : void(conn->link.told = true);
   if (tx_.active()) begin_on(*conn);
   co_return conn;
+}
+
+bool Session::default_isolation_is_snapshot() const {
+  const auto* set = settings_->find("default_transaction_isolation");
+  return set != nullptr && set->value != "read committed";
 }
 
 // A transaction of this session's is committed, but this shard may not have heard: what it wrote must be seen.

@@ -126,7 +126,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     co_return;
   }
   if (route->kind == sharding::Route::Kind::kManyShards) {
-    co_await run_many(plan, 0, *route, text.substr(statement.begin, statement.end - statement.begin), nullptr);
+    co_await run_on_many(plan, 0, *route, text, nullptr, nullptr);
     co_return;
   }
   if (statement.verb == Verb::kSet && tx_.explicit_block() && links_.empty() && pools_->database->sharded()) {
@@ -219,8 +219,12 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     }
     if (!routes[i]) co_return fail_statement(routes[i].error());
     if (by_name(statements[i])) together = false;
+    if (routes[i]->kind == sharding::Route::Kind::kManyShards && statements[i].many_copy) {
+      co_return fail_statement(make_error(ErrorCode::kUnsupported, "COPY over several shards beside other statements in one string is not supported",
+                                          "send it as a string of its own"));
+    }
     if (routes[i]->kind == sharding::Route::Kind::kAllShards || routes[i]->kind == sharding::Route::Kind::kManyShards) {
-      many = many || routes[i]->kind == sharding::Route::Kind::kManyShards;
+      many = many || (routes[i]->kind == sharding::Route::Kind::kManyShards && !statements[i].many_write);
       together = false;
       continue;
     }
@@ -297,6 +301,7 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     tx_.settings_at_begin = settings_;
   }
   // Replies are held back until the commit, so that the last one is not a promise too early.
+  std::string held_answer;
   for (std::size_t i = first; i < last && !statement_failed_ && !closing_; ++i) {
     // What was set on one shard is needed on the next.
     if (i > first && settle_) co_await settle();
@@ -311,7 +316,8 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
       continue;
     }
     if (routes[i]->kind == sharding::Route::Kind::kManyShards) {
-      co_await run_many(plan, i, *routes[i], one, nullptr);
+      const bool done = co_await run_on_many(plan, i, *routes[i], text, nullptr, own && i + 1 == last ? &held_answer : nullptr);
+      if (!done) statement_failed_ = true;
       continue;
     }
     if (by_name(statements[i])) {
@@ -369,6 +375,8 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
       end_transaction(false);
     } else {
       const bool committed = co_await commit_links(true);
+      if (closing_) co_return false;
+      if (committed) send(held_answer);
       end_transaction(committed);
     }
   }

@@ -259,7 +259,7 @@ void QueryWalker::apply_trait(const TreeNode* node, std::string_view name) {
       return;
     case FunctionTrait::kSequence:
       findings_.read_only = false;
-      if (name == "nextval" || name == "setval") findings_.harmless = false;
+      if (name == "nextval" || name == "setval") findings_.harmless = findings_.pure = false;
       findings_.refuse(unsupported("function " + shown + " is not supported with several shards",
                                    "Generate keys in the application, for example as uuid.",
                                    "Each shard has sequences of its own, so their values would repeat."));

@@ -42,6 +42,7 @@ struct Findings {
 
   bool read_only = true;  // nothing found yet that is not proven read-only
   bool harmless = true;   // nothing found yet that could write or keep a lock
+  bool pure = true;       // ... but for the rows that the statement itself writes
   bool notifies = false;
   PinReason pin = PinReason::kNone;
   bool unlocks = false;
@@ -60,7 +61,7 @@ struct Findings {
   void refuse(Error error) {
     if (!refusal) refusal = std::move(error);
   }
-  void unproven() { read_only = harmless = false; }
+  void unproven() { read_only = harmless = pure = false; }
   void pin_for(PinReason reason) {
     if (pin == PinReason::kNone) pin = reason;
   }

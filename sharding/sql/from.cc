@@ -143,7 +143,7 @@ void QueryWalker::note_relation(const schema::Relation* relation, const TreeNode
     return;
   }
   if (relation->unlogged || relation->row_security) findings_.read_only = false;
-  if (relation->row_security) findings_.harmless = false;
+  if (relation->row_security) findings_.harmless = findings_.pure = false;
   if (relation->temporary) {
     findings_.read_only = false;
     findings_.notifies = true;

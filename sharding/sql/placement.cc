@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sharding/sql/spread.h"
+#include "sharding/sql/spread_write.h"
 
 namespace howdah::sharding::sql {
 
@@ -62,8 +63,20 @@ std::string reason_of(const Error& error) {
   return error.message + (error.detail.empty() ? "." : ": " + error.detail);
 }
 
+bool writes_rows(const Findings& findings) {
+  return std::any_of(findings.tables.begin(), findings.tables.end(), [](const TableUse& use) { return use.written; });
+}
+
 // Not on one shard: on several, or the refusal.
 void place_spread(QueryWalker& walker, const AnalyzeContext& context, const TableUse& use, StatementPlan& plan) {
+  if (writes_rows(walker.findings())) {
+    auto proof = spread_write(walker, context);
+    if (const auto* error = std::get_if<Error>(&proof)) return refuse(plan, needs_key(use, error->message));
+    plan.many_write = std::get<std::shared_ptr<const ManyWrite>>(proof);
+    plan.pins.clear();
+    plan.where = Where::kManyShards;
+    return;
+  }
   auto proof = spread(walker, context);
   if (const auto* proven = std::get_if<std::shared_ptr<const Spread>>(&proof)) {
     plan.spread = *proven;
@@ -94,7 +107,7 @@ void place_hashed(QueryWalker& walker, const AnalyzeContext& context, const Uses
     }
     for (const int term : key.terms) {
       const ValueSet* values = facts.values(term);
-      if (values == nullptr) return refuse(plan, needs_key(use, "A row's key must be known to choose its shard."));
+      if (values == nullptr) return place_spread(walker, context, use, plan);
       pin_from(*values, use, true);
     }
   }
@@ -115,6 +128,15 @@ void place_hashed(QueryWalker& walker, const AnalyzeContext& context, const Uses
                                      pin.any_of[0].kind != KeySource::Kind::kParam && pin.any_of[0].kind != KeySource::Kind::kNull);
   });
   if (!may_be_several) return;
+  if (writes_rows(findings)) {
+    auto proof = spread_write(walker, context);
+    if (auto* proven = std::get_if<std::shared_ptr<const ManyWrite>>(&proof)) {
+      plan.many_write = std::move(*proven);
+    } else {
+      plan.one_shard_because = std::get<Error>(proof).message;
+    }
+    return;
+  }
   auto proof = spread(walker, context);
   if (auto* proven = std::get_if<std::shared_ptr<const Spread>>(&proof)) {
     plan.spread = std::move(*proven);
@@ -228,6 +250,8 @@ void refuse(StatementPlan& plan, Error error) {
   plan.lock_tables.clear();
   plan.reference_write = false;
   plan.spread.reset();
+  plan.many_write.reset();
+  plan.many_copy.reset();
 }
 
 void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, StatementPlan& plan) {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "schema/types.h"
+#include "sharding/copy/copy_rows.h"
 
 namespace howdah::sharding::sql {
 
@@ -152,6 +153,26 @@ struct Spread {
   bool operator==(const Spread&) const = default;
 };
 
+// Proof that a write does to the rows of all shards together what it would do to them on one: each shard does its part, in one
+// transaction. For every value v of the written table's key, the statement restricted to v reads and writes v's shard only.
+struct ManyWrite {
+  std::vector<Pin> pins;           // restrict the written table's key: only their shards take part; empty: all do
+  bool by_rows = false;            // INSERT ... VALUES: each shard gets its rows; pins[0] has the key of each row, in order
+  // Where a text such as 'now' would be read as the time of each shard: by_rows knows the places, else any text may be one.
+  bool any_text = true;
+  std::vector<std::uint32_t> clock_slots, clock_params;
+  bool operator==(const ManyWrite&) const = default;
+};
+
+// COPY over several shards: rows go to the shards of their keys, or to all; or come from each shard.
+struct ManyCopy {
+  bool in = false;                 // FROM STDIN
+  bool reference = false;          // every shard gets every row
+  CopyFormat format;
+  Pin key;                         // FROM into a hash table: without values
+  bool operator==(const ManyCopy&) const = default;
+};
+
 // StatementPlan::end of a statement that is the whole string.
 inline constexpr std::uint32_t kWholeText = 0xffffffff;
 
@@ -172,8 +193,10 @@ struct StatementPlan {
   ShardId shard;                   // Where::kShard
   std::vector<Pin> pins;           // Where::kKeys; all hold (conjunction)
   std::shared_ptr<const Spread> spread;  // kManyShards; kKeys: when the values name several shards. Null: not proven
-  std::string one_shard_because;   // kKeys without `spread`: why several shards cannot answer it
+  std::string one_shard_because;   // kKeys without `spread` and `many_write`: why several shards cannot answer it
   std::string stand_in;            // kAllShards: what the shards are sent instead of the client's text
+  std::shared_ptr<const ManyWrite> many_write;  // as `spread`, of a writing statement
+  std::shared_ptr<const ManyCopy> many_copy;    // kManyShards, kKeys: COPY; `spread` is of the query that it copies
   std::optional<Error> refusal;    // Where::kRefused
   bool reference_write = false;    // kAllShards because of a reference table: lock order and one-time evaluation apply
   bool clock_text = false;         // reference_write: a text such as 'now' would be read as the time of each shard

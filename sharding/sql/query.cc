@@ -39,7 +39,9 @@ QueryWalker::QueryWalker(const AnalyzeContext& context, SlotUse& slots, std::spa
       keys_(slots, param_types, builtin_names_first_) {}
 
 void QueryWalker::statement(const TreeNode* node) {
-  if (is(node, TREE_SELECT) && node->op == TREE_LEAF) root_ = node;
+  const TreeNode* query = is(node, TREE_INSERT) ? kid(node, TREE_INSERT_SOURCE) : node;
+  if (is(query, TREE_SELECT) && query->op == TREE_LEAF && kid(query, TREE_SELECT_VALUES) == nullptr) root_ = query;
+  if (!is(node, TREE_SELECT)) top_write_.node = node;
   any_query(node, Outer{});
 }
 

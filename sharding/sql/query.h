@@ -52,6 +52,16 @@ class QueryWalker {
     bool grouping_sets = false;
   };
   const TopLevel& top() const { return top_; }
+  // The outermost statement when it writes. Of INSERT ... SELECT, top() is the SELECT.
+  struct TopWrite {
+    const TreeNode* node = nullptr;    // null: it is a query
+    std::size_t use = static_cast<std::size_t>(-1);  // the written table, of Findings::tables
+    const TreeNode* rows = nullptr;    // INSERT ... VALUES without WITH: the rows
+    Targets source;                    // MERGE: the entries of USING
+  };
+  const TopWrite& top_write() const { return top_write_; }
+  // The slot of a plain constant.
+  std::optional<SlotUse::Place> slot_of(const TreeNode* constant) const { return slots_.find(constant); }
   // Entries on the nullable side of an outer join.
   const Targets& nullable() const { return nullable_; }
   // The proof depends on this constant's value.
@@ -188,7 +198,8 @@ class QueryWalker {
   std::vector<BackFlow> back_flows_;
   std::deque<WithScope> with_scopes_;     // live until solved()
   TopLevel top_;
-  const TreeNode* root_ = nullptr;        // the statement, when it is a plain SELECT
+  TopWrite top_write_;
+  const TreeNode* root_ = nullptr;        // the statement, or what it inserts, when that is a plain SELECT
   Targets nullable_;
   std::vector<const TreeNode*> strings_;  // all string literals in expressions
   std::map<std::uint32_t, int> param_uses_;

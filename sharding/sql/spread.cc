@@ -2,34 +2,11 @@
 
 #include <algorithm>
 
+#include "sharding/sql/anchor.h"
+
 namespace howdah::sharding::sql {
 
 namespace {
-
-// Stands for one unknown value of the anchor's key.
-constexpr std::uint32_t kAnyValue = 0xffffffff;
-
-KeySource any_value() {
-  KeySource source;
-  source.kind = KeySource::Kind::kParam;
-  source.index = kAnyValue;
-  return source;
-}
-
-bool is_any_value(const ValueSet* values) {
-  return values != nullptr && values->any_of.size() == 1 && values->any_of[0] == any_value();
-}
-
-// Would the statement stay on one shard if this table's key equaled one value? Then every row of every sharded table that it
-// reads has the anchor row's key.
-bool anchors(const Facts& facts, const Findings& findings, const TableUse& anchor, Facts& solved) {
-  solved = facts.without_pins();
-  solved.pin(anchor.key_term, ValueSet{*key_family(anchor.key->type), anchor.key->type, {any_value()}});
-  solved.solve();
-  return std::all_of(findings.tables.begin(), findings.tables.end(), [&](const TableUse& use) {
-    return use.rule->kind != TableRuleKind::kHash || is_any_value(solved.values(use.key_term));
-  });
-}
 
 Error no_anchor(const Findings& findings) {
   std::string tables;

@@ -120,9 +120,15 @@ void find_inner(StatementInput& input, StatementPlan& plan) {
 // What wraps a query runs on one shard.
 void one_shard_only(StatementPlan& plan, const char* what) {
   plan.spread.reset();
+  plan.many_write.reset();
   if (plan.where != Where::kManyShards) return;
   refuse(plan, unsupported(std::string(what) + " of a query over several shards is not supported",
                            "Name one value of the sharding key."));
+}
+
+// Are the rows of the shards, one after the other, all that is to be done?
+bool only_unites(const Spread& spread) {
+  return spread.sort.empty() && spread.limit.kind == RowCount::Kind::kNone && spread.offset.kind == RowCount::Kind::kNone;
 }
 
 void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
@@ -177,7 +183,10 @@ void plan_copy(StatementInput& input, const TreeNode* node, StatementPlan& plan)
   const TreeNode* query = kid(node, 1);
   if (query != nullptr) {
     plan_statement(input, query, plan);
-    one_shard_only(plan, "COPY");
+    if (plan.spread && only_unites(*plan.spread)) {
+      plan.many_copy = copy_of_query(node);
+    }
+    if (!plan.many_copy) one_shard_only(plan, "COPY");
     plan.read_only = false;
   } else {
     plan.where = Where::kHome;
@@ -196,10 +205,7 @@ void plan_copy(StatementInput& input, const TreeNode* node, StatementPlan& plan)
       } else if (table.rule->kind == TableRuleKind::kReference && !from) {
         plan.where = Where::kAnyShard;
       } else {
-        refuse(plan,
-               unsupported("COPY " + std::string(from ? "FROM" : "TO") + " is not supported for table " +
-                               table.shown() + " with several shards",
-                           from ? "Use INSERT." : "COPY a query that names one value of the sharding key."));
+        plan_many_copy(node, table, plan);
       }
     }
   }
@@ -251,6 +257,7 @@ NamedTable find_table(const AnalyzeContext& context, const TreeNode* range_var) 
     const auto& root = context.catalog->root_of(*out.relation);
     out.schema = root.schema;
     out.name = root.name;
+    out.has_triggers = root.has_triggers;
   } else if (out.schema.empty()) {
     if (context.catalog != nullptr) out.schema = context.catalog->creation_schema(context.search_path);
     if (out.schema.empty()) out.schema = context.search_path.empty() ? "public" : context.search_path.front();

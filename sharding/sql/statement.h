@@ -2,6 +2,7 @@
 //
 // statement.cc  queries, and the utility statements that hold or resemble one
 // session.cc    statements about transactions, settings, prepared statements and cursors
+// copy.cc       COPY of tables on several shards
 // ddl.cc        statements that change the catalog
 #pragma once
 
@@ -40,9 +41,15 @@ struct NamedTable {
   const schema::Relation* relation = nullptr;
   const TableRule* rule = nullptr;
   std::string schema, name;  // of the rule, or as it would be created
+  bool has_triggers = false; // of the rule's table
   std::string shown() const { return schema == "public" ? name : schema + "." + name; }
 };
 NamedTable find_table(const AnalyzeContext& context, const TreeNode* range_var);
+
+// COPY of a hash table, or FROM into a reference table (copy.cc).
+void plan_many_copy(const TreeNode* node, const NamedTable& table, StatementPlan& plan);
+// COPY (query) TO STDOUT; null when its options are not understood, or nothing is known of its values.
+std::shared_ptr<const ManyCopy> copy_of_query(const TreeNode* node);
 
 // Text of a constant: strings as they are, numbers as written.
 std::string constant_text(const TreeNode* constant);

@@ -20,7 +20,7 @@ constexpr std::string_view kGiveKey = "Give the key as a constant or a parameter
 }  // namespace
 
 std::size_t QueryWalker::target(const TreeNode* node, Scope& scope, Targets& entries) {
-  findings_.unproven();
+  findings_.read_only = findings_.harmless = false;
   const std::size_t use = findings_.tables.size();
   NamespaceItem item = relation_item(node, true);
   include(entries, item.entry);
@@ -46,6 +46,7 @@ QueryWalker::Output QueryWalker::insert(const TreeNode* node, const Outer& outer
   Targets entries;
   const std::size_t use = target(kid(node, TREE_INSERT_RELATION), scope, entries);
   if (use != kNoUse) findings_.tables[use].only_inserted = true;
+  if (node == top_write_.node) top_write_.use = use;
   const TreeNode* columns = kid(node, TREE_INSERT_COLUMNS);
   inserted_rows(columns, kid(node, TREE_INSERT_SOURCE), use, inner);
 
@@ -102,6 +103,7 @@ void QueryWalker::inserted_rows(const TreeNode* columns, const TreeNode* source,
                            kid(source, TREE_SELECT_OFFSET) == nullptr;
   if (bare_values) {
     for (const TreeNode* row : kids(rows)) walk_all(row, outer.scope, outer.with);
+    if (source == kid(top_write_.node, TREE_INSERT_SOURCE) && outer.with == nullptr) top_write_.rows = rows;
     if (key >= 0) inserted_values(rows, static_cast<std::size_t>(key), use);
     return;
   }
@@ -225,6 +227,7 @@ QueryWalker::Output QueryWalker::update(const TreeNode* node, const Outer& outer
   Scope scope;
   Targets entries;
   const std::size_t use = target(kid(node, TREE_UPDATE_RELATION), scope, entries);
+  if (node == top_write_.node) top_write_.use = use;
   from_list(kid(node, TREE_UPDATE_FROM), scope, inner, entries);
   if (const TableUse* table = table_use(use)) {
     check_assignments(kid(node, TREE_UPDATE_SET), *table);
@@ -245,7 +248,8 @@ QueryWalker::Output QueryWalker::delete_from(const TreeNode* node, const Outer& 
   }
   Scope scope;
   Targets entries;
-  target(kid(node, TREE_DELETE_RELATION), scope, entries);
+  const std::size_t use = target(kid(node, TREE_DELETE_RELATION), scope, entries);
+  if (node == top_write_.node) top_write_.use = use;
   from_list(kid(node, TREE_DELETE_USING), scope, inner, entries);
   condition(kid(node, TREE_DELETE_WHERE), Here{&scope, inner.with, entries});
   return returning(kid(node, TREE_DELETE_RETURNING), scope, inner.with);
@@ -263,6 +267,13 @@ QueryWalker::Output QueryWalker::merge(const TreeNode* node, const Outer& outer)
   const std::size_t use = target(kid(node, TREE_MERGE_RELATION), scope, entries);
   const Targets only_target = entries;
   from_item(kid(node, TREE_MERGE_SOURCE), scope, inner, true, entries);
+  if (node == top_write_.node) {
+    top_write_.use = use;
+    top_write_.source = entries;
+    for (std::size_t i = 0; i < only_target.size(); ++i) {
+      if (only_target[i]) top_write_.source[i] = false;
+    }
+  }
   const TreeNode* actions = kid(node, TREE_MERGE_ACTIONS);
   const bool keeps_source =
       std::any_of(kids(actions).begin(), kids(actions).end(),

@@ -139,12 +139,12 @@ TEST(Router, RefusesSeveralShards) {
     return std::to_string(a) + ", " + std::to_string(b);
   };
   EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, same) + ")"), home_of(1));
-  EXPECT_EQ(routed("UPDATE users SET name = 'x' WHERE id IN (" + list(1, other) + ")"),
-            "error: the values of the sharding key belong to several shards / Set operations and writing statements run on one shard only.");
+  EXPECT_EQ(routed("UPDATE users SET name = random()::text WHERE id IN (" + list(1, other) + ")"),
+            "error: the values of the sharding key belong to several shards / The result of random may differ from shard to shard.");
   EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, other) + ") FOR UPDATE"),
             "error: the values of the sharding key belong to several shards / this query is not supported over several shards: It locks rows.");
-  EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(other) + ")"),
-            "error: the rows of this statement belong to several shards / One statement stores rows on one shard only.");
+  EXPECT_EQ(routed("INSERT INTO users (id, name) VALUES (1, random()::text), (" + std::to_string(other) + ", 'x')"),
+            "error: the rows of this statement belong to several shards / The result of random may differ from shard to shard.");
   EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(same) + ")"), home_of(1));
   EXPECT_EQ(
       routed("SELECT * FROM users u, accounts a WHERE u.id = 1 AND a.user_id = " + std::to_string(other)),
@@ -205,7 +205,53 @@ TEST(Router, PassesFixedPlacesOn) {
   EXPECT_EQ(routed("BEGIN"), std::to_string(static_cast<int>(Route::Kind::kProxy)));
   EXPECT_EQ(routed("DELETE FROM categories"), std::to_string(static_cast<int>(Route::Kind::kAllShards)));
   EXPECT_EQ(routed("SELECT * FROM pg_class"), std::to_string(static_cast<int>(Route::Kind::kCanonical)));
-  EXPECT_NE(routed("DELETE FROM users").find("not restricted to one value"), std::string::npos);
+  EXPECT_NE(routed("DELETE FROM users WHERE random() < 0.5").find("not restricted to one value"), std::string::npos);
+}
+
+TEST(Router, SendsWritesToTheShardsOfTheirKeys) {
+  const auto many = [](std::string_view sql, std::vector<BoundParam> params = {}) {
+    const auto result = analyzed(sql);
+    const auto where = route(result.plan(), Values{sql, result.tokens.slots, params}, map());
+    return where && where->kind == Route::Kind::kManyShards ? where->mask : 0;
+  };
+  std::int64_t other = 2;
+  while (home_of(other) == home_of(1)) ++other;
+  const auto bit = [](std::int64_t key) {
+    return std::uint64_t{1} << map().owner(bucket_of(hash_integer(key), map().buckets())).value();
+  };
+  const std::string second = std::to_string(other);
+  EXPECT_EQ(many("UPDATE users SET name = 'x'"), ~std::uint64_t{0});
+  EXPECT_EQ(many("UPDATE users SET name = 'x' WHERE id IN (1, " + second + ")"), bit(1) | bit(other));
+  EXPECT_EQ(many("DELETE FROM users WHERE id = ANY($1)", {text("{1," + second + "}")}), bit(1) | bit(other));
+  EXPECT_EQ(many("INSERT INTO users (id) VALUES (1), (" + second + ")"), bit(1) | bit(other));
+  EXPECT_EQ(routed("UPDATE users SET name = 'x' WHERE id IN (NULL)"), "any");
+}
+
+TEST(Router, FindsTheShardOfEachRow) {
+  const std::string sql = "INSERT INTO users (name, id) VALUES ('a', 1), ('b', $1), ('c', NULL), ('d', 'boom'), ('e', '7')";
+  const auto result = analyzed(sql);
+  const std::vector<BoundParam> params{text("5")};
+  const auto rows = route_rows(*result.plan().many_write, Values{sql, result.tokens.slots, params}, map());
+  ASSERT_TRUE(rows);
+  std::vector<std::string> shards;
+  for (const ShardId shard : *rows) shards.push_back("shard " + std::to_string(shard.value()));
+  EXPECT_EQ(shards, (std::vector<std::string>{home_of(1), home_of(5), home_of(5), home_of(5), home_of(7)}));
+}
+
+TEST(Router, RefusesTimesThatShardsWouldReadApart) {
+  const auto refused = [](std::string_view sql, std::vector<BoundParam> params = {}) {
+    return routed(sql, std::move(params)).find("such as 'now'") != std::string::npos;
+  };
+  EXPECT_TRUE(refused("UPDATE users SET created_at = 'now'"));
+  EXPECT_TRUE(refused("UPDATE users SET created_at = $1", {text(" Tomorrow 10:00 ")}));
+  EXPECT_TRUE(refused("UPDATE users SET created_at = E'\\156ow'"));
+  EXPECT_TRUE(refused("SELECT * FROM users WHERE created_at IN ('2024-01-01 00:00:00.000000', '2024-01-02 00:00:00.000000', "
+                      "'2024-01-03 00:00:00.000000', '2024-01-04 00:00:00.000000', 'NOW')"));
+  EXPECT_FALSE(refused("UPDATE users SET name = 'I know'"));
+  std::int64_t other = 2;
+  while (home_of(other) == home_of(1)) ++other;
+  EXPECT_TRUE(refused("INSERT INTO users (id, created_at) VALUES (1, $1), (" + std::to_string(other) + ", NULL)", {text("now")}));
+  EXPECT_FALSE(refused("INSERT INTO users (id, name) VALUES (1, $1), (" + std::to_string(other) + ", 'now')", {text("now")}));
 }
 
 }  // namespace

@@ -155,7 +155,8 @@ TEST(ShardedSqlPrepare, RunsWhereItsArgumentsSay) {
   }
   EXPECT_EQ(rows, 20);
   EXPECT_EQ(client.query("EXECUTE get(1 + 1)").sqlstate, "0A000");
-  EXPECT_EQ(client.query("PREPARE all_of_them AS UPDATE users SET name = 'x'").sqlstate, "0A000");
+  client.must("PREPARE all_of_them AS UPDATE users SET name = 'x'");
+  EXPECT_EQ(client.query("EXECUTE all_of_them").sqlstate, "0A000");
 }
 
 // Parsed on a replica, executed in a transaction that writes: the primary learns it then.

@@ -35,6 +35,7 @@ const char* const kRest = R"(
 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION noop();
+CREATE TRIGGER t BEFORE INSERT ON events_2024_1 FOR EACH ROW EXECUTE FUNCTION noop();
 CREATE RULE r AS ON DELETE TO scratch DO INSTEAD NOTHING;
 CREATE UNIQUE INDEX users_partial ON users (note) WHERE note IS NOT NULL;
 CREATE UNIQUE INDEX users_expression ON users (lower(email));
@@ -118,6 +119,8 @@ TEST_F(CatalogTest, OddNamesAndGeneratedColumns) {
   EXPECT_EQ(odd.column("Key")->type, schema::kUuidOid);
   EXPECT_TRUE(odd.column("n")->has_default);
   EXPECT_TRUE(odd.column("d")->has_default);
+  EXPECT_TRUE(odd.column("d")->generated);
+  EXPECT_FALSE(odd.column("n")->generated);
 }
 
 TEST_F(CatalogTest, KindsAndMarks) {
@@ -131,6 +134,8 @@ TEST_F(CatalogTest, KindsAndMarks) {
   EXPECT_EQ(table("users_pkey").kind, RelationKind::kIndex);
   EXPECT_EQ(table("events_pkey").kind, RelationKind::kPartitionedIndex);
   EXPECT_TRUE(table("users").has_triggers);
+  EXPECT_TRUE(table("events").has_triggers) << "of a partition's partition";
+  EXPECT_FALSE(table("child").has_triggers);
   EXPECT_FALSE(table("guarded").has_triggers) << "triggers of foreign keys are internal";
   EXPECT_TRUE(table("guarded").row_security);
   EXPECT_FALSE(table("users").row_security);

@@ -279,7 +279,7 @@ TEST(Analyzer, PlacesWhatIsNotSharded) {
 }
 
 TEST(Analyzer, SaysWhatIsMissing) {
-  const auto result = analyzed("DELETE FROM accounts WHERE id = 5");
+  const auto result = analyzed("DELETE FROM accounts WHERE id = 5 AND random() < 0.5");
   ASSERT_TRUE(result.plan().refusal);
   EXPECT_EQ(result.plan().refusal->code, ErrorCode::kUnsupported);
   EXPECT_NE(result.plan().refusal->message.find("user_id, the sharding key of table accounts"), std::string::npos);

@@ -212,6 +212,8 @@ std::string where(std::string_view sql, const AnalyzeOptions& options) {
     case Where::kRefused:
       return "refused";
     case Where::kManyShards: {
+      if (plan.many_copy) return plan.many_copy->in ? "copy in" : "copy out";
+      if (plan.many_write) return plan.many_write->pins.empty() ? "all write" : "many write";
       std::string out = "many";
       for (const auto& key : plan.spread->sort) {
         out += key.hidden ? " hidden" : " by " + std::to_string(key.column);

@@ -65,7 +65,9 @@ TEST(Spread, RefusesRowsThatMayLiveApart) {
       {"SELECT DISTINCT ON (region) * FROM users", "refused"},
       {"EXPLAIN SELECT * FROM users", "refused"},
       {"DECLARE c CURSOR FOR SELECT * FROM users", "refused"},
-      {"COPY (SELECT * FROM users) TO STDOUT", "refused"},
+      {"COPY (SELECT * FROM users ORDER BY id) TO STDOUT", "refused"},
+      {"COPY (SELECT * FROM users LIMIT 5) TO STDOUT", "refused"},
+      {"COPY (SELECT * FROM users a, users b) TO STDOUT", "refused"},
       {"WITH d AS (DELETE FROM users WHERE id = 1 RETURNING *) SELECT * FROM users", "refused"},
   });
 }

@@ -1,0 +1,297 @@
+// A write over several shards: each does its part, one after the other, in one transaction.
+//
+// In the order of the shards, so that two such writes never wait for each other's rows: whoever is first on a shard both write to
+// is first on all later ones.
+#include <algorithm>
+
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frontend.h"
+#include "proxy/core/extended.h"
+#include "proxy/core/object_ids.h"
+#include "proxy/core/proxy.h"
+#include "proxy/core/session.h"
+#include "proxy/core/worker.h"
+#include "schema/types.h"
+#include "sharding/write/insert_rows.h"
+#include "sharding/write/write_reply.h"
+
+namespace howdah::proxy {
+
+namespace sql = sharding::sql;
+using pgwire::OwedKind;
+using sharding::WriteReply;
+
+// One shard's share of the statement.
+struct WritePart {
+  ShardId shard;
+  ServerConn* conn = nullptr;
+  std::vector<std::uint32_t> rows;  // of VALUES
+  int position_offset = 0;          // characters of the client's string before the statement
+  std::optional<sharding::InsertPart> insert;  // empty: the client's own text
+};
+
+namespace {
+
+constexpr std::size_t kBatch = 32 * 1024;        // given to the client at once
+constexpr std::size_t kOutEnough = 256 * 1024;   // that the client has not taken yet
+
+std::string_view statement_text(const sql::StatementPlan& statement, std::string_view whole) {
+  return whole.substr(statement.begin, statement.end - statement.begin);
+}
+
+int characters(std::string_view text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+// The parameters of a portal's Bind message behind its names.
+void read_params(const Portal& portal, std::vector<sharding::BoundParam>& out) {
+  const std::string whole = std::string(2, '\0') + portal.bind_tail;
+  pgwire::BindMessage bind;
+  if (!decode(Bytes(whole), bind)) return;
+  std::size_t i = 0;
+  for (const pgwire::Value value : bind.params) {
+    const auto at = static_cast<std::size_t>(value.null ? 0 : value.bytes.data() - whole.data() - 2);
+    out.push_back({Bytes(portal.bind_tail).substr(at, value.bytes.size()), value.null, bind.formats.of(i) == pgwire::kBinaryFormat,
+                   i < portal.statement->types.size() ? portal.statement->types[i] : 0});
+    ++i;
+  }
+}
+
+}  // namespace
+
+// Before anything is awaited: the values are those of the message at hand.
+Result<std::vector<WritePart>> Session::split_write(const Plan& statement, const sharding::Route& route, std::string_view text,
+                                                    const Portal* portal) {
+  std::vector<WritePart> parts;
+  if (!statement.many_write->by_rows) {
+    for (std::size_t i = 0; i < pools_->primaries.size(); ++i) {
+      if ((route.mask >> (i & 63u) & 1u) != 0) parts.push_back({ShardId(static_cast<std::uint16_t>(i)), nullptr, {}, 0, {}});
+    }
+    return parts;
+  }
+  sql::LexerOptions options;
+  options.standard_conforming_strings = standard_conforming_strings();
+  std::vector<sharding::BoundParam> params;
+  if (portal != nullptr) {
+    read_params(*portal, params);
+  } else {
+    sql::tokenize(text, options, worker_.tokens);
+  }
+  const std::span<const sql::Slot> slots = portal != nullptr ? portal->statement->slots : worker_.tokens.slots;
+  const auto shards = sharding::route_rows(*statement.many_write, values_of(text, slots, params), *pools_->database->snapshot().map);
+  if (!shards) return shards.error();
+  text = statement_text(statement, text);
+  const auto rows = sharding::find_rows(text, shards->size(), options);
+  if (!rows) return rows.error();
+  std::vector<std::vector<std::uint32_t>> by_shard(pools_->primaries.size());
+  for (std::size_t i = 0; i < shards->size(); ++i) by_shard[(*shards)[i].value()].push_back(static_cast<std::uint32_t>(i));
+  for (std::size_t i = 0; i < by_shard.size(); ++i) {
+    if (by_shard[i].empty()) continue;
+    auto part = sharding::part_of(text, *rows, by_shard[i]);
+    parts.push_back({ShardId(static_cast<std::uint16_t>(i)), nullptr, std::move(by_shard[i]), 0, std::move(part)});
+  }
+  return parts;
+}
+
+Task<bool> Session::run_on_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal,
+                                std::string* held) {
+  const Plan& statement = plan->statements[index];
+  if (statement.many_copy && statement.many_copy->in) co_return co_await run_copy_shards(plan, index, whole, portal);
+  if (statement.many_copy) co_return co_await run_copy_out(plan, index, route, whole, portal);
+  if (statement.many_write) co_return co_await run_many_write(plan, index, route, whole, portal, held);
+  co_return co_await run_many(plan, index, route, statement_text(statement, whole), portal);
+}
+
+// `whole` is the string that the statement is a part of. `held`: the answer waits there for the string's commit.
+Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal,
+                                   std::string* held) {
+  const Plan& statement = plan->statements[index];
+  if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
+  auto parts = split_write(statement, route, whole, portal);
+  if (!parts) co_return fail_statement(parts.error());
+  const std::string text(statement_text(statement, whole));
+  const int offset = characters(whole.substr(0, statement.begin));
+  const bool own = !tx_.active();
+  if (own && default_isolation_is_snapshot()) {
+    co_return fail_statement(make_error(ErrorCode::kUnsupported, "a write over several shards needs READ COMMITTED",
+                                        "SET default_transaction_isolation = 'read committed'",
+                                        "the shards have no common snapshot"));
+  }
+  if (own) {
+    tx_.kind = Transaction::Kind::kImplicit;
+    tx_.settings_at_begin = settings_;
+  }
+  WorkerCounters::add(worker_.counters.all_shard_statements);
+  WriteReply reply({.describe = portal == nullptr || portal->described,
+                    .in_order = statement.many_write->by_rows && statement.returns_rows});
+  for (WritePart& part : *parts) part.position_offset = offset;
+  bool ok = co_await write_parts(*parts, statement, text, portal, reply);
+  if (closing_) co_return false;
+  for (const WritePart& part : *parts) {
+    if (part.conn == nullptr) continue;
+    part.conn->link.collect = part.conn->link.gather = false;
+    part.conn->link.collected = {};
+  }
+  if (!ok) {
+    statement_failed_ = tx_.failed = true;
+    if (own) {
+      co_await rollback_links();
+      if (!closing_) end_transaction(false);
+    }
+    co_return false;
+  }
+  std::string answer;
+  reply.give_rows(answer);
+  pgwire::append_command_complete(answer, reply.tag());
+  if (own) {
+    ok = co_await commit_links(true);
+    if (closing_) co_return false;
+    end_transaction(ok);
+    WorkerCounters::add(worker_.counters.transactions);
+    if (!ok) co_return false;
+  }
+  if (held != nullptr) {
+    *held = std::move(answer);
+  } else {
+    send(answer);
+  }
+  co_return true;
+}
+
+// False: the client was told.
+Task<bool> Session::write_parts(std::vector<WritePart>& parts, const Plan& statement, const std::string& text, Portal* portal,
+                                WriteReply& reply) {
+  const Epoch routed = pools_->database->snapshot().map->epoch();
+  std::uint16_t mask = 0;
+  // All connections first: no row is locked while this waits for one.
+  for (WritePart& part : parts) {
+    part.conn = co_await link(part.shard, statement);
+    if (part.conn == nullptr) co_return false;
+    mask |= static_cast<std::uint16_t>(1u << (part.shard.value() & 15u));
+  }
+  route_mask_ = mask;
+  if (routed != pools_->database->snapshot().map->epoch()) {
+    send_error(make_error(ErrorCode::kStaleMap, "the shard map changed while the statement waited for a server connection",
+                          "repeat the transaction"));
+    co_return false;
+  }
+  for (WritePart& part : parts) {
+    ServerConn& conn = *part.conn;
+    if (conn.lost()) {
+      send_lost(conn);
+      co_return false;
+    }
+    conn.link.error = conn.link.error_forwarded = false;
+    conn.link.collect = conn.link.gather = true;
+    conn.link.collected.clear();
+    reply.begin(std::move(part.rows));
+    send_write(part, statement, text, portal);
+    const bool ok = co_await take_write_reply(part, text, reply);
+    if (closing_) co_return false;
+    apply_effect(conn, statement, text, false);
+    if (!ok) co_return false;
+  }
+  co_return true;
+}
+
+void Session::send_write(const WritePart& part, const Plan& statement, const std::string& text, Portal* portal) {
+  ServerConn& conn = *part.conn;
+  const std::string& own = part.insert ? part.insert->text : text;
+  std::string out;
+  if (portal == nullptr) {
+    pgwire::append_query(out, own);
+    conn.owe({.kind = OwedKind::kQuery, .forward_ready = false, .owner = this});
+  } else {
+    std::vector<Oid> types = portal->statement->types;
+    if (part.insert) {
+      // A parameter without a use has no type that could be inferred, and no value.
+      types.resize(std::max<std::size_t>(types.size(), portal->plan->params));
+      for (std::size_t i = 0; i < types.size(); ++i) {
+        const bool used = i < part.insert->uses.size() && part.insert->uses[i];
+        if (!used && (types[i] == 0 || types[i] == schema::kUnknownOid)) types[i] = schema::kTextOid;
+      }
+    }
+    std::vector<Oid> room;
+    pgwire::append_parse(out, "", own, types_here(types, conn.pool().object_ids(), room));
+    conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
+    conn.statements.unnamed = 0;
+    pgwire::append_bind_renamed(out, "", "", part.insert ? sharding::part_bind(portal->bind_tail, *part.insert) : portal->bind_tail);
+    conn.owe({.kind = OwedKind::kBind, .owner = this});
+    if (portal->described || statement.returns_rows) {
+      pgwire::append_describe(out, 'P', "");
+      conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});
+    }
+    pgwire::append_execute(out, "");
+    conn.owe({.kind = OwedKind::kExecute, .owner = this});
+    pgwire::append_sync(out);
+    conn.owe({.kind = OwedKind::kSync, .forward_ready = false, .owner = this});
+  }
+  conn.flush(out);
+}
+
+// Until the shard owes nothing. False: the client was told.
+Task<bool> Session::take_write_reply(const WritePart& part, const std::string& text, WriteReply& reply) {
+  ServerConn& conn = *part.conn;
+  bool ok = co_await take_reply(conn, reply);
+  if (closing_) co_return false;
+  if (!ok && reply.error().message.empty()) {
+    tell_write_failure(part, text);
+  } else if (!ok) {
+    send_error(reply.error());
+  } else if (conn.lost()) {
+    send_lost(conn);
+    ok = false;
+  }
+  conn.link.error_forwarded = conn.link.error_forwarded || !ok;
+  co_return ok;
+}
+
+// Hands one shard's answer to the client as it comes, no faster than that takes it, until the shard owes nothing.
+// False: it failed, or is lost; the client is to be told.
+Task<bool> Session::take_reply(ServerConn& conn, sharding::ReplyJoin& reply) {
+  using Step = sharding::ReplyJoin::Step;
+  if (deadlines_) watch_deadlines();
+  Step step = Step::kWait;
+  while (step != Step::kDone && step != Step::kFailed) {
+    worker_.scratch.clear();
+    step = reply.run(conn.link.collected, worker_.scratch, kBatch);
+    send(worker_.scratch);
+    if (step == Step::kWait && conn.lost()) step = Step::kFailed;
+    if (step == Step::kDone || step == Step::kFailed) break;
+    flush_client();
+    while (out_.size() > kOutEnough && !closing_) co_await suspend();
+    if (closing_) co_return false;
+    if (step == Step::kFull) continue;
+    const std::size_t before = conn.link.collected.size();
+    conn.resume_reading();
+    // Reading on may have brought more at once: nobody else will wake this up for it.
+    if (conn.link.collected.size() == before && !conn.lost()) co_await suspend();
+    if (closing_) co_return false;
+  }
+  if (step == Step::kFailed && conn.link.owed > 0 && !conn.lost() && !conn.link.error) worker_.send_cancel(conn);
+  while (conn.link.owed > 0 && !conn.lost() && !closing_) {
+    conn.link.collected.clear();
+    const std::uint32_t owed = conn.link.owed;
+    conn.resume_reading();
+    if (conn.link.owed == owed && !conn.lost()) co_await suspend();
+  }
+  conn.resume_reading();  // for whatever comes next: all of this answer may have been read before it paused
+  co_return step == Step::kDone && !closing_;
+}
+
+// As the client's text has its positions.
+void Session::tell_write_failure(const WritePart& part, const std::string& text) {
+  ServerConn& conn = *part.conn;
+  pgwire::ErrorFields fields;
+  const std::string body = conn.link.error_body;
+  if (conn.lost() || !conn.link.error || !decode(Bytes(body), fields)) return send_lost(conn);
+  if (fields.severity == "FATAL" || fields.severity == "PANIC") fields.severity = fields.localized_severity = "ERROR";
+  if (part.insert) fields.position = part.insert->client_position(text, fields.position);
+  if (fields.position > 0) fields.position += part.position_offset;
+  worker_.scratch.clear();
+  append_error(worker_.scratch, fields);
+  send(worker_.scratch);
+  statement_failed_ = true;
+}
+
+}  // namespace howdah::proxy
