@@ -43,7 +43,7 @@ class RawClient {
   void send_split(Bytes bytes) {
     for (std::size_t i = 0; i < bytes.size(); ++i) wire_.send(bytes.substr(i, 1));
   }
-  // The next message; nothing at the end, or after ten seconds of silence.
+  // The next message; nothing at the end, or after half a minute of silence.
   std::optional<Message> next() { return wire_.next(); }
   // Messages up to and including the `count`th of this type, or up to the end.
   std::vector<Message> until(char type, int count = 1);

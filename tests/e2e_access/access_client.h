@@ -49,7 +49,7 @@ class AccessClient {
   AccessClient& operator=(const AccessClient&) = delete;
 
   void send(Bytes bytes);
-  // The next message; nothing at the end, or after ten seconds of silence.
+  // The next message; nothing at the end, or after half a minute of silence.
   std::optional<Message> next();
   // One byte outside of messages: the answer to SSLRequest.
   std::optional<char> next_byte();
