@@ -27,7 +27,7 @@ std::string reason() {
 }
 
 void limit_waits(int fd) {
-  const timeval limit{10, 0};
+  const timeval limit{30, 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 }
 

@@ -28,7 +28,7 @@ struct Message {
 class WireConnection {
  public:
   explicit WireConnection(int fd) : fd_(fd) {
-    const timeval limit{10, 0};  // a peer that hangs fails the test instead of stopping it
+    const timeval limit{30, 0};  // a peer that hangs fails the test instead of stopping it
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   }
   ~WireConnection() { close(fd_); }
