@@ -1,8 +1,8 @@
 #include "proxy/admin/admin_executor.h"
 
-#include <signal.h>
-
 #include <utility>
+
+#include "drivers/net/thread_signals.h"
 
 namespace howdah::admin {
 
@@ -13,9 +13,7 @@ AdminExecutor::~AdminExecutor() { stop(); }
 
 void AdminExecutor::start() {
   thread_ = std::thread([this] {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's
+    net::block_signals();
     run();
   });
 }

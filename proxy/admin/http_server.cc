@@ -2,7 +2,6 @@
 #include "proxy/admin/http_server.h"
 
 #include <fcntl.h>
-#include <signal.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -17,6 +16,8 @@
 #include <boost/beast/http/write.hpp>
 #include <optional>
 #include <thread>
+
+#include "drivers/net/thread_signals.h"
 
 namespace howdah::admin {
 
@@ -128,9 +129,7 @@ class HttpServer::Impl {
     port_ = acceptor_.local_endpoint(fault).port();
     accept();
     thread_ = std::thread([this] {
-      sigset_t all;
-      sigfillset(&all);
-      pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's
+      net::block_signals();
       io_.run();
     });
     return {};

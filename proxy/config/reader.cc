@@ -94,7 +94,7 @@ std::optional<std::vector<Entry>> Reader::take_list(const Entry& entry) {
     return std::nullopt;
   }
   std::vector<Entry> entries;
-  for (const auto& item : entry.value) {
+  for (const YAML::Node& item : entry.value) {
     const std::string index = "[" + std::to_string(entries.size()) + "]";
     entries.push_back({entry.path + index, index, line_of(item, entry.line), item});
   }

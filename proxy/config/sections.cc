@@ -338,7 +338,8 @@ const Section<Database>& database_section() {
                                Sharding sharding;
                                sharding.known_shards = &database.shards;
                                read_section(reader, sharding_section(), entry, sharding);
-                               database.rules = sharding;
+                               const sharding::Rules& rules = sharding;  // less what only reading needs
+                               database.rules = rules;
                              }),
       section_field("limits", &Database::limits, overrides_section(),
                     "What counts for this database instead of the file's own limits; a user's limits come first."),

@@ -1,7 +1,6 @@
 #include "proxy/control/control.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -14,6 +13,7 @@
 #include <optional>
 #include <thread>
 
+#include "drivers/net/thread_signals.h"
 #include "proxy/control/control_log.h"
 #include "proxy/control/database_control.h"
 
@@ -25,14 +25,6 @@ namespace {
 
 Error shutting_down() {
   return make_error(ErrorCode::kShuttingDown, "the proxy is shutting down");
-}
-
-// The process's signals belong to the main thread. Threads that this one starts (name look-ups) inherit it.
-void leave_signals_to_others() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  pthread_setname_np(pthread_self(), "control");
 }
 
 Error unknown_database(const std::string& name) {
@@ -61,7 +53,8 @@ class Control::Impl {
       work_.emplace(io_.get_executor());
       begin_all(began);
       thread_ = std::thread([this] {
-        leave_signals_to_others();
+        net::block_signals();  // also for the threads that this one starts (name look-ups)
+        pthread_setname_np(pthread_self(), "control");
         io_.run();
       });
     }

@@ -62,8 +62,7 @@ Result<void> reconnect(Proxy& proxy, const std::string& database) {
 
 Result<void> kill_clients(Proxy& proxy, const std::string& database) {
   return on_workers(proxy, [database](Worker& worker) {
-    const auto sessions = worker.sessions();
-    for (const auto& [pid, session] : sessions) {
+    for (const auto& [pid, session] : worker.sessions()) {
       const UserPools* pools = session->pools();
       if (pools == nullptr || (!database.empty() && pools->database->config().name != database)) continue;
       session->kill(make_error(ErrorCode::kShuttingDown, "terminating connection due to administrator command"));

@@ -1,12 +1,13 @@
 #include "proxy/core/listener_hub.h"
 
 #include <openssl/rand.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "drivers/net/thread_signals.h"
 
 namespace howdah::proxy {
 
@@ -62,9 +63,7 @@ void ListenerHub::add(Request request) {
     if (!started_) {
       started_ = true;
       thread_ = std::thread([this] {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        net::block_signals();
         run();
       });
     }

@@ -252,7 +252,6 @@ class Session final : public net::IoHandler,
   ServerId server_for(ShardId shard, const Plan& plan);
   bool continues_on(const ServerConn& conn) const;
   Task<ServerConn*> hand_over_reads(ShardId shard);
-  Task<std::vector<std::string>> ask(ServerConn& conn, std::string_view sql);
 
   // --- session_copy.cc: COPY FROM STDIN
   Task<> pump_copy_in(ServerConn& conn);
@@ -270,6 +269,7 @@ class Session final : public net::IoHandler,
   Task<bool> run_query(ServerConn& conn, Bytes message, bool forward_ready);
   Task<bool> wait_owed(ServerConn& conn);
   Task<bool> own_query(ServerConn& conn, std::string_view sql, bool tell);
+  Task<bool> ask(ServerConn& conn, std::string_view question, std::string& replies);
   Task<> function_call(Bytes whole);
 
   // --- session_proxy.cc: statements that the proxy answers (transaction control, SHOW, ...)
@@ -302,7 +302,7 @@ class Session final : public net::IoHandler,
   Task<bool> settle_code(ServerConn& conn);
   Task<> settle_in_transaction(ServerConn& conn);
   void took_setting(ServerConn& conn, const std::string& name, const std::optional<std::string>& value);
-  Task<bool> ask(ServerConn& conn, std::string sql, std::string& replies);
+  Task<bool> ask_state(ServerConn& conn, std::string_view question, std::string& replies);
   std::optional<Error> refused_state(const Plan& plan) const;
   void tell_params(ServerConn& conn);
   void end_group_settings(bool failed);

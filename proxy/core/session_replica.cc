@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
-#include "drivers/pgwire/backend.h"
-#include "drivers/pgwire/frame.h"
-#include "drivers/pgwire/frontend.h"
 #include "proxy/control/sample_tracker.h"
 #include "proxy/core/session.h"
+#include "proxy/core/state_questions.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
@@ -17,10 +15,26 @@ namespace {
 constexpr std::int64_t kFirstPause = 50'000'000;  // nanoseconds
 constexpr std::int64_t kLongestPause = 800'000'000;
 
+const char* const kInsertPosition =
+    "SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0'), "
+    "pg_catalog.current_setting('wal_block_size'), "
+    "pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))";
+const char* const kReplayPosition =
+    "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0')";
+
 std::uint64_t number(const std::string& text) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+// Null as no text; nothing when the answer has no row.
+std::vector<std::string> first_row(std::string_view replies) {
+  std::vector<std::string> values;
+  const auto rows = rows_of(replies);
+  if (rows.empty()) return values;
+  for (const auto& value : rows[0]) values.push_back(value.value_or(""));
+  return values;
 }
 
 }  // namespace
@@ -84,19 +98,17 @@ Task<ServerConn*> Session::hand_over_reads(ShardId shard) {
   if (reader.waiting() > 0 || (reader.idle() == 0 && reader.total() > 0)) co_return nullptr;
   ServerConn* conn = co_await acquire(pools_->pool(pools_->primaries[shard.value()]), false);
   if (conn == nullptr) co_return nullptr;
-  const auto position = co_await ask(*conn,
-                                     "SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0'), "
-                                     "pg_catalog.current_setting('wal_block_size'), "
-                                     "pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))");
+  std::string replies;
+  const bool told = co_await ask(*conn, kInsertPosition, replies);
   release(*conn);
-  if (position.size() != 3 || closing_) co_return nullptr;
+  const auto position = first_row(replies);
+  if (!told || position.size() != 3 || closing_) co_return nullptr;
   const Lsn seen = control::end_of_last_record(Lsn(number(position[0])), number(position[1]), number(position[2]));
   conn = co_await acquire(reader, false);
   if (conn == nullptr) co_return nullptr;
-  const auto replayed = co_await ask(*conn,
-                                     "SELECT pg_catalog.pg_is_in_recovery(), "
-                                     "pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0')");
-  if (!closing_ && replayed.size() == 2 && replayed[0] == "t" && Lsn(number(replayed[1])) >= seen) {
+  const bool answered = co_await ask(*conn, kReplayPosition, replies);
+  const auto replayed = first_row(replies);
+  if (answered && !closing_ && replayed.size() == 2 && replayed[0] == "t" && Lsn(number(replayed[1])) >= seen) {
     view.pause = 0;
     // From here on it is the server read last, and newer than that read.
     view.last_server = replica.value();
@@ -106,31 +118,6 @@ Task<ServerConn*> Session::hand_over_reads(ShardId shard) {
   }
   release(*conn);
   co_return nullptr;
-}
-
-// A question of the proxy's own: the values of its one row; none after an error.
-Task<std::vector<std::string>> Session::ask(ServerConn& conn, std::string_view sql) {
-  conn.link.error = conn.link.error_forwarded = false;
-  conn.link.collect = true;
-  conn.link.collected.clear();
-  std::string message;
-  pgwire::append_query(message, sql);
-  conn.owe({.kind = pgwire::OwedKind::kQuery, .forward_error = false, .forward_ready = false, .owner = this});
-  conn.flush(message);
-  const bool ok = co_await wait_owed(conn);
-  conn.link.collect = false;
-  const std::string collected = std::exchange(conn.link.collected, {});
-  conn.link.error = conn.link.error_forwarded = false;
-  std::vector<std::string> values;
-  if (!ok) co_return values;
-  pgwire::Frame frame;
-  for (Bytes rest = collected; pgwire::next_frame(rest, pgwire::kMaxServerLength, frame) == pgwire::FrameStatus::kOk;
-       rest.remove_prefix(frame.whole.size())) {
-    pgwire::DataRow row;
-    if (frame.type != pgwire::be::kDataRow || !decode(frame.body, row)) continue;
-    for (const pgwire::Value value : row.values) values.emplace_back(value.bytes);
-  }
-  co_return values;
 }
 
 }  // namespace howdah::proxy

@@ -223,7 +223,7 @@ Task<> Session::settle_on(ServerConn& conn) {
   const std::string question = state_question(names, kinds);
   if (!question.empty()) {
     std::string replies;
-    if (!co_await ask(conn, question, replies)) {
+    if (!co_await ask_state(conn, question, replies)) {
       // Not silently: the client hears of the lost connection at its next statement.
       if (!names.empty()) conn.link.pins.add(PinReason::kSetConfig);
       co_return;
@@ -246,7 +246,7 @@ Task<> Session::settle_on(ServerConn& conn) {
 // Parameters of PostgreSQL's own that code has set. False: the connection cannot tell.
 Task<bool> Session::settle_code(ServerConn& conn) {
   std::string replies;
-  if (!co_await ask(conn, kSessionSettings, replies)) co_return false;
+  if (!co_await ask_state(conn, kSessionSettings, replies)) co_return false;
   const auto rows = rows_of(replies);
   for (const auto& row : rows) {
     if (row.size() == 2 && row[0] && row[1]) {
@@ -277,7 +277,7 @@ Task<> Session::settle_in_transaction(ServerConn& conn) {
   }
   if (names.empty()) co_return;
   std::string replies;
-  if (!co_await ask(conn, state_question(names, Pins()), replies)) co_return;
+  if (!co_await ask_state(conn, state_question(names, Pins()), replies)) co_return;
   const auto rows = rows_of(replies);
   if (rows.empty() || rows[0].size() < names.size()) co_return;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -308,21 +308,10 @@ void Session::took_setting(ServerConn& conn, const std::string& name, const std:
   conn.settings = on_server->same(*settings_) ? settings_ : on_server;
 }
 
-// A question of the proxy's own, its answer's messages in `replies`. False: no answer; the connection is not to be trusted.
-Task<bool> Session::ask(ServerConn& conn, std::string question, std::string& replies) {
-  conn.link.error = conn.link.error_forwarded = false;
-  conn.link.collect = true;
-  conn.link.collected.clear();
-  std::string message;
-  pgwire::append_query(message, question);
-  conn.owe({.kind = pgwire::OwedKind::kQuery, .forward_error = false, .forward_ready = false, .owner = this});
-  conn.flush(message);
-  const bool ok = co_await wait_owed(conn);
-  conn.link.collect = false;
-  replies = std::move(conn.link.collected);
-  conn.link.collected.clear();
-  if (ok || closing_) co_return ok;
-  if (!conn.lost()) conn.fail(make_error(ErrorCode::kServerLost, "the state of the connection could not be told"));
+// False: no answer; the connection is not to be trusted any more.
+Task<bool> Session::ask_state(ServerConn& conn, std::string_view question, std::string& replies) {
+  if (co_await ask(conn, question, replies)) co_return true;
+  if (!closing_ && !conn.lost()) conn.fail(make_error(ErrorCode::kServerLost, "the state of the connection could not be told"));
   co_return false;
 }
 

@@ -149,8 +149,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
         fail_statement(again.error());
         co_return;
       }
-      const PlanPtr fresh = *again;
-      co_await run_single(fresh, text, whole);
+      co_await run_single(*again, text, whole);
       co_return;
     }
     conn->link.forwarded = false;
@@ -469,6 +468,22 @@ Task<bool> Session::own_query(ServerConn& conn, std::string_view statement, bool
     if (conn.lost() && !conn.link.error_forwarded) send_lost(conn);
     statement_failed_ = true;
   }
+  co_return ok;
+}
+
+// A question of the proxy's own, its answer's messages in `replies`. False: an error, or no answer.
+Task<bool> Session::ask(ServerConn& conn, std::string_view question, std::string& replies) {
+  conn.link.error = conn.link.error_forwarded = false;
+  conn.link.collect = true;
+  conn.link.collected.clear();
+  std::string message;
+  pgwire::append_query(message, question);
+  conn.owe({.kind = pgwire::OwedKind::kQuery, .forward_error = false, .forward_ready = false, .owner = this});
+  conn.flush(message);
+  const bool ok = co_await wait_owed(conn);
+  conn.link.collect = false;
+  replies = std::exchange(conn.link.collected, {});
+  conn.link.error = conn.link.error_forwarded = false;
   co_return ok;
 }
 

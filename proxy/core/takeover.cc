@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -14,6 +13,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "drivers/net/thread_signals.h"
 #include "proxy/core/gates.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
@@ -146,9 +146,7 @@ Result<void> Takeover::start(const std::string& path) {
     predecessor_->send(kReady, "");
   }
   thread_ = std::thread([this] {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's
+    net::block_signals();
     pthread_setname_np(pthread_self(), "takeover");
     run();
   });

@@ -1,12 +1,12 @@
 #include "proxy/core/user_lookup.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
 
 #include <cmath>
 #include <cstdlib>
 
+#include "drivers/net/thread_signals.h"
 #include "proxy/control/control_params.h"
 
 namespace howdah::proxy {
@@ -52,9 +52,7 @@ UserLookup::UserLookup(config::AuthQuery settings, config::Server server, Comple
     : settings_(std::move(settings)), server_(std::move(server)), complete_(std::move(complete)),
       cache_(kMostFound, kMostMissing) {
   thread_ = std::thread([this] {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's
+    net::block_signals();
     pthread_setname_np(pthread_self(), "auth_query");
     run();
   });
@@ -84,10 +82,11 @@ void UserLookup::find(const std::string& name, Callback done) {
       auto& callbacks = waiting_[name];
       callbacks.push_back(std::move(done));
       if (callbacks.size() == 1) queue_.push_back(name);
+      changed_.notify_one();
+      return;
     }
   }
-  if (known) return done(*known);
-  changed_.notify_one();
+  done(*known);
 }
 
 void UserLookup::doubt(const std::string& name) {

@@ -1,11 +1,11 @@
 #include "proxy/core/worker.h"
 
 #include <openssl/crypto.h>
-#include <signal.h>
 
 #include <algorithm>
 
 #include "drivers/net/socket.h"
+#include "drivers/net/thread_signals.h"
 #include "proxy/core/access_control.h"
 #include "proxy/core/cancel.h"
 #include "proxy/core/proxy.h"
@@ -69,9 +69,7 @@ std::size_t Worker::count() const { return proxy_.worker_count(); }
 
 void Worker::start() {
   thread_ = std::thread([this] {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's
+    net::block_signals();
     reactor_.refresh_now();
     housekeeping_.arm(reactor_, reactor_.now() + kHousekeeping);
     reactor_.run();
