@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds with the tsan preset (ThreadSanitizer) the tests that drive several workers and processes, and runs them.
+# Builds with the tsan preset (ThreadSanitizer) the tests that run the proxy or threads of its own, and runs them.
 #   tools/tsan.sh [ctest arguments]      for example: tools/tsan.sh -R e2e_state
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cmake --preset tsan >/dev/null
 
 # A later -R takes the place of the first.
-SELECT=(-R '^(e2e_(pool|kill|two_phase|routing|replica|state|limits|operations|prepared|many_shards)|admin|howdah_net_test)' -LE nightly "$@")
+SELECT=(-R '^(e2e_|admin_|control_|pq_|howdah_(net|core)_)' -LE nightly "$@")
 # Every test here is named as the target that makes its program.
 mapfile -t TARGETS < <(ctest --test-dir build/tsan -N "${SELECT[@]}" 2>/dev/null | sed -n 's/^ *Test *#[0-9]*: //p')
 cmake --build build/tsan --target "${TARGETS[@]}"
