@@ -25,10 +25,14 @@ void replace(std::string& text, const std::string& what, const std::string& by) 
 std::string backend(PgConn& client) { return client.must("SELECT pg_backend_pid()").scalar(); }
 
 Moved::Moved(const testing::HowdahProcess& howdah, PgConn& client) : blocker_(howdah.connect()) {
-  const std::string from = backend(client);
-  // The connection used last is the next one taken.
-  blocker_.must("BEGIN");
-  if (backend(blocker_) != from) throw std::runtime_error("the client's connection could not be held");
+  // The connection used last is the next one taken, unless one that an earlier client left comes back in between.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const std::string from = backend(client);
+    blocker_.must("BEGIN");
+    if (backend(blocker_) == from) return;
+    blocker_.must("ROLLBACK");
+  }
+  throw std::runtime_error("the client's connection could not be held");
 }
 
 Moved::~Moved() { blocker_.query("ROLLBACK"); }
