@@ -72,7 +72,7 @@ TEST_F(Secrets, PassScramKeysThroughWithoutKnowingThePassword) {
   AccessClient client(howdah_->port());
   ASSERT_EQ(client.log_in({.user = "verified", .password = "verified"}).back(), "ReadyForQuery I");
   auto superuser = cluster_->primary().superuser();
-  superuser.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'verified'");
+  superuser.must("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'verified'");
   EXPECT_EQ(client.query("SELECT 1"), "1") << "a new server connection, by the keys that are kept";
 }
 

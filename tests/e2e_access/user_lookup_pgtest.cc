@@ -137,7 +137,7 @@ TEST_F(UserLookup, ManyClientsOfOneUserShareOneQuery) {
 
 TEST_F(UserLookup, GoesOnAfterItsConnectionBroke) {
   ASSERT_TRUE(enters("found", "found"));
-  cluster_->primary().run_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'asker'");
+  cluster_->primary().run_sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'asker'");
   cluster_->primary().run_sql("CREATE ROLE after LOGIN PASSWORD 'after'");
   EXPECT_TRUE(enters("after", "after")) << howdah_->log();
 }

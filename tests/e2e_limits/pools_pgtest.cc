@@ -123,7 +123,7 @@ TEST_F(PoolLimits, KeepTheMinimumOpenOnceAClientCame) {
   EXPECT_EQ(backends("app"), 0) << "nobody came yet";
   connect().must("SELECT 1");
   EXPECT_TRUE(reaches("app", 4));
-  superuser_->must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
+  superuser_->must("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
   EXPECT_TRUE(reaches("app", 4)) << "and are opened again";
   // Longer than idle_timeout, and a round of housekeeping: those below the minimum stay.
   const std::string pids = "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity WHERE usename = 'app'";

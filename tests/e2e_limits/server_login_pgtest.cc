@@ -82,7 +82,7 @@ TEST_F(ServerLogins, ThatAreRefusedForGoodTellEveryoneWhoWaits) {
     start("{ size: 2, idle_timeout: 1s, lifetime: 1s }");
     PgConn client(howdah_->url());
     client.must("SELECT 1");
-    cluster_->primary().run_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
+    cluster_->primary().run_sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
     // The pool is empty again, and the server refuses what comes next.
     for (int i = 0; i < 4; ++i) gate_->answer_next(refusal(state, message));
     testing::Answer said;

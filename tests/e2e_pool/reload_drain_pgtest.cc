@@ -163,7 +163,7 @@ TEST_F(Signals, AUsersNewPasswordCountsForNewLoginsHereAndThere) {
   EXPECT_TRUE(fresh.ok()) << fresh.error();
   EXPECT_EQ(client.query("SELECT 2").text(), "2") << "who is logged in stays";
   // The proxy's own logins use it, too.
-  cluster_->primary().run_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
+  cluster_->primary().run_sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
   EXPECT_TRUE(testing::wait_until([&] { return fresh.query("SELECT 3").text() == "3"; })) << howdah_->log();
   cluster_->primary().run_sql("ALTER ROLE app PASSWORD 'app'");
 }

@@ -236,14 +236,14 @@ TEST_F(SettingsFollow, LoginOptionsAndRoleDefaults) {
   }
   // Connections made before do not know the new defaults; those after do.
   PgConn admin = cluster().primary().superuser();
-  admin.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
+  admin.must("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
   PgConn client = howdah().connect();
   EXPECT_EQ(client.must("SELECT current_setting('lock_timeout') || current_setting('app.db')").scalar(), "7sof the database");
   client.must("SET lock_timeout = '1s'");
   client.must("RESET lock_timeout");
   EXPECT_EQ(client.must("SHOW lock_timeout").scalar(), "7s");
   cluster().primary().run_sql("ALTER ROLE app RESET lock_timeout; ALTER DATABASE app RESET app.db");
-  admin.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
+  admin.must("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
 }
 
 // What a server does not take any more is the client's error, not the next client's.
@@ -269,7 +269,7 @@ TEST_F(SettingsFollow, FailedReplayIsTheClientsErrorAndLeavesTheServerClean) {
 
 TEST_F(SettingsFollow, OnlyTheDifferenceIsSent) {
   cluster().primary().run_sql("ALTER ROLE app SET log_statement = 'all'");
-  cluster().primary().run_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
+  cluster().primary().run_sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
   PgConn client = howdah().connect();
   client.must("SET app.marker = 'only once'");
   for (int i = 0; i < 20; ++i) client.must("SELECT " + std::to_string(i) + " AS ran");
