@@ -85,6 +85,9 @@ class Catalog {
   // All text without a COLLATE of its own is ordered by its bytes.
   void set_bytewise_collation(bool bytewise) { bytewise_collation_ = bytewise; }
   bool bytewise_collation() const { return bytewise_collation_; }
+  // No column has a collation of its own.
+  void set_default_collations(bool all) { default_collations_ = all; }
+  bool default_collations() const { return default_collations_; }
   void set_code_state(CodeState state) { code_state_ = std::move(state); }
   const CodeState& code_state() const { return code_state_; }
 
@@ -105,6 +108,7 @@ class Catalog {
 
  private:
   bool bytewise_collation_ = false;
+  bool default_collations_ = false;
   std::uint64_t version_ = 0;  // grows with every refresh that changed something
   std::unordered_map<std::string, std::shared_ptr<const Relation>> relations_;  // "schema\0name"
   std::unordered_map<Oid, std::shared_ptr<const Relation>> by_oid_;

@@ -405,6 +405,7 @@ Result<Route> over_shards(const sql::Spread& spread, const Values& values, const
   }
   const std::uint64_t mask = spread.pins.empty() ? ~std::uint64_t{0} : vote.mask();
   if (mask == 0) return Route{Route::Kind::kAnyShard, ShardId()};
+  if (!spread.pins.empty() && vote.shard() && !vote.several()) return Route{Route::Kind::kShard, *vote.shard()};
   const auto limit = count_of(spread.limit, values, sql::kNoLimit);
   if (!limit) return limit.error();
   const auto offset = count_of(spread.offset, values, 0);

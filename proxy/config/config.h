@@ -113,6 +113,7 @@ struct Limits {
   milliseconds transaction_timeout{0};           // 0: never
   milliseconds query_timeout{0};                 // 0: never
   std::uint32_t statements = 10'000;        // prepared statements of one client
+  std::uint32_t gather_bytes = 64u << 20;   // rows that one query over several shards may gather for its last step
   std::uint32_t message_bytes = 0x3fffffff; // largest message accepted from a client, PostgreSQL's own bound
 };
 

@@ -29,11 +29,13 @@ WITH relation AS MATERIALIZED (
 SELECT count(*) || '/' || coalesce(sum(
   hashint8extended(id, kind * 4294967296 + sub) # hashint8extended(version::text::bigint, kind)), 0) FROM marks
 )sql",
-    // kSchemasQuery: also whether all text is ordered by its bytes, glibc's C.UTF-8 included (100: default, 950: C, 951: POSIX)
+    // kSchemasQuery: also whether all text is ordered by its bytes, glibc's C.UTF-8 included (100: default, 950: C, 951: POSIX),
+    // and whether all of it is ordered as the database says
     R"sql(
 SELECT nspname,
        (SELECT datlocprovider = 'c' AND datcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8') FROM pg_database WHERE datname = current_database())
-         AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid >= 16384 AND attcollation NOT IN (0, 100, 950, 951))
+         AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid >= 16384 AND attcollation NOT IN (0, 100, 950, 951)),
+       NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid >= 16384 AND attcollation NOT IN (0, 100))
 FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'
 )sql",
     // kDomainsQuery

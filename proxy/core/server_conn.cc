@@ -477,11 +477,12 @@ bool ServerConn::give_error(const ServerEntry& entry, const pgwire::ErrorFields&
   std::string instead;
   if (owner_ != nullptr && !owner_->on_server_error(*this, entry, fields, instead)) return false;
   if (instead.empty()) {
-    if (link.position_offset == 0 || fields.position == 0) {
+    if ((link.position_offset == 0 && !link.hide_position) || fields.position == 0) {
       give(entry, whole);
       return true;
     }
-    pgwire::append_with_position(instead, be::kErrorResponse, body, fields.position + link.position_offset);
+    const int position = link.hide_position ? 0 : fields.position + link.position_offset;
+    pgwire::append_with_position(instead, be::kErrorResponse, body, position);
   }
   give(entry, instead);
   if (!link.collect) owner_->flush_replies(*this);  // `instead` goes away

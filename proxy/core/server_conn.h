@@ -88,6 +88,7 @@ struct LinkState {
   std::uint32_t owed = 0;        // entries of this session still in the pipeline
   std::string collected;
   int position_offset = 0;       // characters of the client's text before the part that was sent
+  bool hide_position = false;    // its text is not the client's: positions in its errors mean nothing there
   std::string error_body;        // the last error's fields
   std::string tag;               // the last command tag of an entry that is not forwarded, or collected
   std::string types;             // the last ParameterDescription of an entry that is not forwarded

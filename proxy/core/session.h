@@ -152,6 +152,7 @@ class Session final : public net::IoHandler,
   void on_listener(const Error* error);
 
  private:
+  friend class GatherQuery;
   friend class SqlPrepare;
   using Plan = sharding::sql::StatementPlan;
   using PlanPtr = sharding::sql::PlanPtr;

@@ -5,6 +5,7 @@
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/extended.h"
+#include "proxy/core/gather_query.h"
 #include "proxy/core/object_ids.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
@@ -65,6 +66,10 @@ void Session::gathered(ServerConn& from) {
 Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view query, Portal* portal) {
   const Plan& statement = plan->statements[index];
   if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
+  if (statement.spread->gathers) {
+    const std::string kept(query);
+    co_return co_await GatherQuery(*this, statement, route, kept, portal).run();
+  }
   sql::LexerOptions options;
   options.standard_conforming_strings = standard_conforming_strings();
   const auto text = sharding::shard_text(query, *statement.spread, route.limit, route.offset, options);
@@ -200,7 +205,8 @@ Task<> Session::drop_parts(std::span<ServerConn* const> conns) {
       conn->link.collected.clear();
       const std::uint32_t owed = conn->link.owed;
       conn->resume_reading();
-      if (conn->link.owed == owed && !conn->lost()) co_await suspend();
+      // With more held, gathered() may have paused it again: nobody else would wake this up.
+      if (conn->link.owed == owed && conn->link.collected.empty() && !conn->lost()) co_await suspend();
     }
     conn->resume_reading();  // for whatever comes next: all of this answer may have been read before it paused
     conn->link.error_forwarded = conn->link.error_forwarded || statement_failed_;

@@ -53,6 +53,8 @@ struct WorkerCounters {
 // The worker that a client's number was given by: see Worker::add_session().
 inline std::size_t worker_of(std::int32_t pid) { return static_cast<std::uint32_t>(pid) >> 24 & 63u; }
 
+struct GatherParts;
+
 class Worker final : private net::TimerHandler, private net::Runnable {
  public:
   Worker(Proxy& proxy, std::size_t index, config::ConfigPtr config);
@@ -128,6 +130,7 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   sharding::sql::PlanCache plans;
   sharding::sql::TokenStream tokens;  // of the statement at hand: not kept across a wait
   StatementRegistry statements;
+  std::unordered_map<std::string, std::shared_ptr<const GatherParts>> gathers;  // by scope, types and text
   ReportedTable reported;
   Listeners listeners{*this};
   WorkerCounters counters;

@@ -130,6 +130,7 @@ void QueryWalker::check_cast(const TreeNode* node) {
     findings_.set_varies("a cast to a type of a user");
     return;
   }
+  if (name == "name") findings_.collates = true;  // ordered by its bytes
   if (is_reg_type(name)) {
     findings_.set_not_immutable("a cast to " + std::string(name));
     findings_.set_varies("a cast to " + std::string(name));
@@ -153,7 +154,10 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
   const auto schema = qualifier_of(node);
   const schema::Catalog* catalog = context_.catalog;
   if (kid(node, 3) != nullptr) {
-    if (level_ != nullptr) level_->has_window = true;
+    if (level_ != nullptr) {
+      level_->has_window = true;
+      level_->windows.push_back(kid(node, 3));
+    }
     findings_.depends_on_order();
   }
   if (catalog == nullptr) {
@@ -191,6 +195,7 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
     if (findings_.user_function.empty()) findings_.user_function = name;
     return;
   }
+  if (name == "name") findings_.collates = true;
   if (function->is_aggregate) {
     note_aggregate(node, scope);
     if (!is_orderless_aggregate(name)) findings_.depends_on_order();

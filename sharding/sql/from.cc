@@ -70,6 +70,7 @@ void QueryWalker::range_var(const TreeNode* node, Scope& scope, WithScope* with,
       const int entry = new_entry();
       include(entries, entry);
       query->references.push_back(entry);
+      if (query->body != nullptr) behind_[entry] = {query->body, query};
       NamespaceItem item;
       item.name = text_of(node);
       item.entry = entry;
@@ -249,6 +250,7 @@ void QueryWalker::subselect(const TreeNode* node, Scope& scope, const Outer& out
   item.entry = new_entry();
   include(entries, item.entry);
   item.columns = entry_columns(item.entry, output);
+  behind_[item.entry] = {kid(node, 0), nullptr};
   if (kid(node, 1) == nullptr) item.names_visible = false;
   offer(kid(node, 1), std::move(item), scope);
 }

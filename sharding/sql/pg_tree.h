@@ -32,7 +32,8 @@ enum TreeKind {
   TREE_CURRENT_OF,    /* text: cursor name, null when $n */
   TREE_ROW,           /* kids: items */
   TREE_ARRAY,         /* ARRAY[...]; kids: items */
-  TREE_OTHER_EXPR,    /* an expression only its kids of which matter: CASE, COALESCE, x[1], (x).y, XML... */
+  TREE_OTHER_EXPR,    /* an expression only its kids of which matter: CASE, COALESCE, x[1], (x).y, XML...; text: the name that a
+                         column of it has, null when that depends on more */
   TREE_TARGET,        /* ResTarget; text: name or null; kids: value, TREE_LIST of indirection */
   TREE_MULTI_ASSIGN,  /* number: column from 1; kids: source */
   TREE_SORT_BY,       /* op: TreeSortDir; number: TreeSortNulls; kids: expression; TREE_FLAG_QUALIFIED: USING a

@@ -119,8 +119,13 @@ static TreeNode* sublink(TreeBuilder* b, const SubLink* in) {
   return out;
 }
 
+static TreeNode* named(TreeBuilder* b, TreeNode* node, const char* name) {
+  node->text = howdah_tree_copy(b, name);
+  return node;
+}
+
 static TreeNode* case_expr(TreeBuilder* b, const CaseExpr* in) {
-  TreeNode* out = howdah_tree_node(b, TREE_OTHER_EXPR, in->location, 3);
+  TreeNode* out = named(b, howdah_tree_node(b, TREE_OTHER_EXPR, in->location, 3), "case");
   out->kids[0] = conv(b, in->arg);
   out->kids[1] = conv_list(b, in->args);
   out->kids[2] = conv(b, in->defresult);
@@ -412,9 +417,13 @@ TreeNode* howdah_tree_query(TreeBuilder* b, const Node* in) {
     case T_A_ArrayExpr: return items(b, TREE_ARRAY, AS(A_ArrayExpr)->location, AS(A_ArrayExpr)->elements);
     case T_CaseExpr: return case_expr(b, AS(CaseExpr));
     case T_CaseWhen: return other2(b, AS(CaseWhen)->expr, AS(CaseWhen)->result);
-    case T_CoalesceExpr: return items(b, TREE_OTHER_EXPR, AS(CoalesceExpr)->location, AS(CoalesceExpr)->args);
-    case T_MinMaxExpr: return items(b, TREE_OTHER_EXPR, AS(MinMaxExpr)->location, AS(MinMaxExpr)->args);
-    case T_GroupingFunc: return items(b, TREE_OTHER_EXPR, AS(GroupingFunc)->location, AS(GroupingFunc)->args);
+    case T_CoalesceExpr:
+      return named(b, items(b, TREE_OTHER_EXPR, AS(CoalesceExpr)->location, AS(CoalesceExpr)->args), "coalesce");
+    case T_MinMaxExpr:
+      return named(b, items(b, TREE_OTHER_EXPR, AS(MinMaxExpr)->location, AS(MinMaxExpr)->args),
+                   AS(MinMaxExpr)->op == IS_GREATEST ? "greatest" : "least");
+    case T_GroupingFunc:
+      return named(b, items(b, TREE_OTHER_EXPR, AS(GroupingFunc)->location, AS(GroupingFunc)->args), "grouping");
     case T_A_Indirection: return other2(b, AS(A_Indirection)->arg, AS(A_Indirection)->indirection);
     case T_A_Indices: return other2(b, AS(A_Indices)->lidx, AS(A_Indices)->uidx);
     case T_XmlExpr: return xml(b, AS(XmlExpr));

@@ -150,6 +150,7 @@ struct Spread {
   std::vector<SortKey> sort;
   RowCount limit, offset;
   bool bytewise_collation = false; // all text in it is ordered by its bytes
+  bool gathers = false;            // its last step needs all rows together: `sort` and the counts are left to gather_forms()
   bool operator==(const Spread&) const = default;
 };
 

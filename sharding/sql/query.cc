@@ -10,14 +10,50 @@ namespace {
 constexpr int kMaxQueryDepth = 40;
 constexpr std::size_t kMaxPinnedRows = 4096;
 
+struct Figured {
+  std::string_view name;  // empty: not known
+  bool weak = false;      // what is around it may have a better one
+};
+
+// https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/parser/parse_target.c, FigureColnameInternal()
+Figured figure_name(const TreeNode* value) {
+  if (value == nullptr) return {};
+  switch (value->kind) {
+    case TREE_COLUMN:
+      return {text_of(kid(value, value->count - 1))};
+    case TREE_FUNC:
+      return {text_of(value)};
+    case TREE_EXPR:
+      if (value->op == TREE_NULLIF) return {"nullif"};
+      return {"?column?", true};
+    case TREE_CONST:
+    case TREE_PARAM:
+    case TREE_BOOL:
+    case TREE_NULL_TEST:
+      return {"?column?", true};
+    case TREE_ARRAY:
+      return {"array"};
+    case TREE_ROW:
+      return {"row"};
+    case TREE_COLLATE:
+      return figure_name(kid(value, 0));
+    case TREE_CAST: {
+      const Figured inner = figure_name(kid(value, 0));
+      return inner.weak ? Figured{text_of(kid(value, 1)), true} : inner;
+    }
+    case TREE_OTHER_EXPR: {
+      if (text_of(value) != "case") return {text_of(value)};
+      const TreeNode* otherwise = kid(value, 2);
+      const Figured inner = otherwise == nullptr ? Figured{"case", true} : figure_name(otherwise);
+      return inner.weak ? Figured{"case", true} : inner;
+    }
+    default:
+      return {};
+  }
+}
+
 std::string_view output_name(const TreeNode* target) {
-  if (target->text != nullptr) return target->text;
-  const TreeNode* value = kid(target, 0);
-  if (is(value, TREE_COLUMN)) return text_of(kid(value, value->count - 1));
-  if (is(value, TREE_FUNC)) return text_of(value);
-  if (is(value, TREE_EXPR)) return value->op == TREE_NULLIF ? "nullif" : "?column?";
-  if (is(value, TREE_CONST) || is(value, TREE_PARAM) || is(value, TREE_BOOL)) return "?column?";
-  return {};
+  return target->text != nullptr ? text_of(target) : figure_name(kid(target, 0)).name;
 }
 
 bool is_star(const TreeNode* node) {
@@ -163,6 +199,7 @@ void QueryWalker::with_clause(const TreeNode* with, const Scope* scope, WithScop
     }
     WithQuery& query = recursive ? *ahead[i] : out.queries.back();
     query.recursive = false;
+    query.body = recursive ? nullptr : body;
     for (std::size_t c = 0; c < output.columns.list.size(); ++c) {
       query.outputs.push_back(output.columns.list[c].term);
       query.transparent.push_back(is(body, TREE_SELECT) && c < output.transparent.size() &&
@@ -202,12 +239,16 @@ Columns QueryWalker::targets(const TreeNode* list, const Scope& scope, WithScope
     if (is_star(value)) {
       Columns all;
       expand_star(value, scope, all);
-      if (!all.complete && list == kid(root_, TREE_SELECT_TARGETS)) top_.positions_known = false;
+      if (list == kid(root_, TREE_SELECT_TARGETS)) {
+        top_.positions_known = top_.positions_known && all.complete;
+        top_.widths.push_back(all.complete ? static_cast<int>(all.list.size()) : -1);
+      }
       columns.list.insert(columns.list.end(), all.list.begin(), all.list.end());
       columns.complete = columns.complete && all.complete;
       continue;
     }
     walk(value, &scope, with);
+    if (list == kid(root_, TREE_SELECT_TARGETS)) top_.widths.push_back(1);
     const auto name = output_name(target);
     if (name.empty()) columns.complete = false;
     columns.list.push_back({name, output_term(value, scope)});
@@ -258,22 +299,64 @@ QueryWalker::Output QueryWalker::leaf(const TreeNode* node, const Outer& outer) 
                                  "Create the table first, then INSERT into it."));
   }
   output.transparent = transparency(node, output.columns, scope, level);
+  note_leaf(node, entries, output.columns, scope, level);
   if (node == root_) note_top(node, entries, output.columns, scope, level);
   level_ = level.parent;
   return output;
 }
 
-void QueryWalker::note_top(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope,
-                           const Level& level) {
+// OVER (PARTITION BY ...), or what the named window says that it refers to.
+std::vector<int> QueryWalker::partition_terms(const TreeNode* window, const TreeNode* named, const Scope& scope) const {
+  for (std::size_t hops = 0; hops <= kids(named).size(); ++hops) {
+    std::vector<int> terms;
+    for (const TreeNode* item : kids(kid(window, 0))) {
+      if (is(item, TREE_COLUMN)) terms.push_back(column_term(item, &scope));
+    }
+    const auto name = kid(window, 0) != nullptr ? std::string_view() : window->qualifier != nullptr ? qualifier_of(window) : text_of(window);
+    const auto list = kids(named);
+    const auto found = std::find_if(list.begin(), list.end(), [&](const TreeNode* other) { return other != window && text_of(other) == name; });
+    if (name.empty() || found == list.end()) return terms;
+    window = *found;
+  }
+  return {};
+}
+
+void QueryWalker::note_leaf(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope, const Level& level) {
+  Leaf leaf{node, entries, grouped_terms(kid(node, TREE_SELECT_GROUP), outputs, scope), {}};
+  for (const auto& output : outputs.list) leaf.outputs.push_back(output.term);
+  leaf.has_aggregate = level.has_aggregate || kid(node, TREE_SELECT_HAVING) != nullptr;
+  for (const TreeNode* window : level.windows) leaf.partitions.push_back(partition_terms(window, kid(node, TREE_SELECT_WINDOWS), scope));
+  for (const TreeNode* item : kids(kid(node, TREE_SELECT_GROUP))) {
+    if (is(item, TREE_GROUPING_SET)) leaf.grouping_sets = true;
+  }
+  leaves_[node] = std::move(leaf);
+}
+
+const QueryWalker::Leaf* QueryWalker::behind(int entry) const {
+  const auto found = behind_.find(entry);
+  if (found == behind_.end() || (found->second.query != nullptr && found->second.query->references.size() != 1)) return nullptr;
+  const auto leaf = leaves_.find(found->second.body);
+  return leaf == leaves_.end() ? nullptr : &leaf->second;
+}
+
+void QueryWalker::note_top(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope, const Level& level) {
   top_.node = node;
   top_.entries = entries;
   top_.outputs = outputs;
-  top_.has_aggregate = level.has_aggregate || kid(node, TREE_SELECT_HAVING) != nullptr;
+  const Leaf& leaf = leaves_[node];
+  top_.has_aggregate = leaf.has_aggregate;
   top_.has_window = level.has_window;
-  for (const TreeNode* item : kids(kid(node, TREE_SELECT_GROUP))) {
-    if (is(item, TREE_GROUPING_SET)) top_.grouping_sets = true;
+  for (const auto& item : scope.items) {
+    if (item.columns_visible && !item.columns.complete) top_.inputs_known = false;
   }
-  top_.grouped = grouped_terms(kid(node, TREE_SELECT_GROUP), outputs, scope);
+  for (const int part : {TREE_SELECT_GROUP, TREE_SELECT_DISTINCT_ON, TREE_SELECT_SORT}) {
+    for (const TreeNode* item : kids(kid(node, static_cast<std::uint32_t>(part)))) {
+      const TreeNode* name = is(item, TREE_SORT_BY) ? kid(item, 0) : item;
+      if (is(name, TREE_COLUMN) && name->count == 1 && resolve_column(name, &scope).found) {
+        top_.input_names.push_back(text_of(kid(name, 0)));
+      }
+    }
+  }
 }
 
 // Of the plain columns in GROUP BY, also by the names and positions of output columns.

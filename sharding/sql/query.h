@@ -48,8 +48,9 @@ class QueryWalker {
     bool positions_known = true;      // `outputs` has one item per column of the result
     bool has_aggregate = false;
     bool has_window = false;
-    std::vector<int> grouped;         // terms of its GROUP BY's plain columns
-    bool grouping_sets = false;
+    std::vector<std::string_view> input_names;  // single names in GROUP BY, ORDER BY and DISTINCT ON that FROM offers
+    bool inputs_known = true;         // all columns that FROM offers are known by name
+    std::vector<int> widths;          // columns per item of the select list; -1: not known
   };
   const TopLevel& top() const { return top_; }
   // The outermost statement when it writes. Of INSERT ... SELECT, top() is the SELECT.
@@ -62,8 +63,26 @@ class QueryWalker {
   const TopWrite& top_write() const { return top_write_; }
   // The slot of a plain constant.
   std::optional<SlotUse::Place> slot_of(const TreeNode* constant) const { return slots_.find(constant); }
+  // One plain SELECT anywhere in the statement: what decides on which rows of its FROM go into one row of its result.
+  struct Leaf {
+    const TreeNode* node = nullptr;
+    Targets entries;                  // of its own FROM
+    std::vector<int> grouped, outputs;  // terms
+    std::vector<std::vector<int>> partitions;  // of each window: terms of its PARTITION BY's plain columns
+    bool has_aggregate = false;
+    bool grouping_sets = false;
+  };
+  // REQUIRES: top().node is not null.
+  const Leaf& top_leaf() const { return leaves_.at(top_.node); }
+  // The query behind an entry in FROM: a subquery, or a WITH query that only this entry reads. Null for all else.
+  const Leaf* behind(int entry) const;
   // Entries on the nullable side of an outer join.
   const Targets& nullable() const { return nullable_; }
+  // Text in it may be ordered by another collation than the database's.
+  bool collates() const {
+    const schema::Catalog* catalog = context_.catalog;
+    return findings_.collates || catalog == nullptr || !(catalog->bytewise_collation() || catalog->default_collations());
+  }
   // The proof depends on this constant's value.
   void read_value(const TreeNode* constant) { slots_.read(constant); }
   // The slot or parameter of LIMIT or OFFSET; empty when it is neither. Null: no count.
@@ -86,6 +105,7 @@ class QueryWalker {
   struct Level {
     bool has_window = false;
     bool has_aggregate = false;
+    std::vector<const TreeNode*> windows;  // TREE_WINDOW of each call
     Level* parent = nullptr;
   };
 
@@ -100,6 +120,8 @@ class QueryWalker {
   void name_outputs(const TreeNode* names, Columns& columns);
   Columns targets(const TreeNode* list, const Scope& scope, WithScope* with);
   int output_term(const TreeNode* expression, const Scope& scope);
+  void note_leaf(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope, const Level& level);
+  std::vector<int> partition_terms(const TreeNode* window, const TreeNode* named, const Scope& scope) const;
   void note_top(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope, const Level& level);
   std::vector<int> grouped_terms(const TreeNode* group, const Columns& columns, const Scope& scope);
   std::vector<bool> transparency(const TreeNode* node, const Columns& columns, const Scope& scope,
@@ -199,6 +221,12 @@ class QueryWalker {
   std::deque<WithScope> with_scopes_;     // live until solved()
   TopLevel top_;
   TopWrite top_write_;
+  std::map<const TreeNode*, Leaf> leaves_;
+  struct Behind {
+    const TreeNode* body;
+    const WithQuery* query;  // null: a subquery
+  };
+  std::map<int, Behind> behind_;          // by entry
   const TreeNode* root_ = nullptr;        // the statement, or what it inserts, when that is a plain SELECT
   Targets nullable_;
   std::vector<const TreeNode*> strings_;  // all string literals in expressions

@@ -51,6 +51,7 @@ struct Scope {
 // A WITH query as its references see it.
 struct WithQuery {
   std::string_view name;
+  const TreeNode* body = nullptr;
   Columns columns;
   std::vector<int> outputs;       // term of each output column, -1 where nothing is known
   std::vector<bool> transparent;  // by column: a condition on it may be pushed into the query

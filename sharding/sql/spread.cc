@@ -8,6 +8,58 @@ namespace howdah::sharding::sql {
 
 namespace {
 
+// Looks for the anchor: a table of the outermost FROM, or of a subquery there whose own result has each row on one shard.
+class Search {
+ public:
+  Search(const QueryWalker& walker, const Facts& facts, const Findings& findings) : walker_(walker), facts_(facts), findings_(findings) {}
+
+  const TableUse* find(const Targets& entries) {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const int entry = static_cast<int>(i);
+      if (!entries[i] || contains(walker_.nullable(), entry)) continue;
+      for (const auto& use : findings_.tables) {
+        if (use.entry != entry || use.rule->kind != TableRuleKind::kHash) continue;
+        if (!anchors(facts_, findings_, use, by_anchor_)) continue;
+        if (std::all_of(inside_.begin(), inside_.end(), [this](const auto* leaf) { return keeps_apart(*leaf); })) return &use;
+      }
+      const QueryWalker::Leaf* leaf = walker_.behind(entry);
+      if (leaf == nullptr || counts_rows(leaf->node)) continue;
+      inside_.push_back(leaf);
+      if (const TableUse* use = find(leaf->entries)) return use;
+      inside_.pop_back();
+    }
+    return nullptr;
+  }
+
+  // Does each row of this query's result come from rows of one shard? A group, or a row of DISTINCT, does only if the key is part
+  // of it: of an entry whose rows are all there, for the NULLs of an outer join's other side are on every shard.
+  bool keeps_apart(const QueryWalker::Leaf& leaf) const {
+    const auto has_key = [&](int term) {
+      return term >= 0 && is_any_value(by_anchor_.values(term)) && contains(leaf.entries, facts_.entry(term)) &&
+             !contains(walker_.nullable(), facts_.entry(term));
+    };
+    if (kid(leaf.node, TREE_SELECT_DISTINCT_ON) != nullptr) return false;
+    for (const auto& partition : leaf.partitions) {
+      if (std::none_of(partition.begin(), partition.end(), has_key)) return false;
+    }
+    if (leaf.has_aggregate || kid(leaf.node, TREE_SELECT_GROUP) != nullptr) {
+      if (leaf.grouping_sets || std::none_of(leaf.grouped.begin(), leaf.grouped.end(), has_key)) return false;
+    }
+    return !has(leaf.node, TREE_FLAG_DISTINCT) || std::any_of(leaf.outputs.begin(), leaf.outputs.end(), has_key);
+  }
+
+ private:
+  static bool counts_rows(const TreeNode* node) {
+    return kid(node, TREE_SELECT_LIMIT) != nullptr || kid(node, TREE_SELECT_OFFSET) != nullptr || kid(node, TREE_SELECT_LOCKING) != nullptr;
+  }
+
+  const QueryWalker& walker_;
+  const Facts& facts_;
+  const Findings& findings_;
+  Facts by_anchor_;
+  std::vector<const QueryWalker::Leaf*> inside_;  // from the outermost on
+};
+
 Error no_anchor(const Findings& findings) {
   std::string tables;
   for (const auto& use : findings.tables) {
@@ -144,8 +196,6 @@ std::optional<Error> forbidden(const QueryWalker& walker, const Findings& findin
   if (findings.system_column) return cannot("System columns mean nothing outside of one shard.");
   if (findings.reads_catalog || findings.reads_unknown) return cannot("It reads relations that differ between shards.");
   if (findings.copies_order) return cannot("A part of it depends on the order of rows of a table that each shard has a copy of.");
-  if (kid(top.node, TREE_SELECT_DISTINCT_ON) != nullptr) return cannot("DISTINCT ON sees the rows of one shard only.");
-  if (top.has_window) return cannot("Window functions see the rows of one shard only.");
   return std::nullopt;
 }
 
@@ -156,40 +206,17 @@ std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker, c
   if (auto error = forbidden(walker, findings)) return *error;
   const auto& top = walker.top();
   const Facts& facts = walker.solved();
-  Facts by_anchor;
-  const TableUse* anchor = nullptr;
-  for (const auto& use : findings.tables) {
-    if (use.rule->kind != TableRuleKind::kHash || !contains(top.entries, use.entry) || contains(walker.nullable(), use.entry)) continue;
-    if (!anchors(facts, findings, use, by_anchor)) continue;
-    anchor = &use;
-    break;
-  }
+  Search search(walker, facts, findings);
+  const TableUse* anchor = search.find(top.entries);
   if (anchor == nullptr) return no_anchor(findings);
-
-  // A group, or a row of DISTINCT, is on one shard only if the key is part of it: of a table whose rows are all there, for the
-  // NULLs of an outer join's other side are on every shard.
-  const auto has_key = [&](int term) {
-    return is_any_value(by_anchor.values(term)) &&
-           std::any_of(findings.tables.begin(), findings.tables.end(), [&](const TableUse& use) {
-             return use.key_term == term && contains(top.entries, use.entry) && !contains(walker.nullable(), use.entry);
-           });
-  };
-  if (top.has_aggregate || kid(top.node, TREE_SELECT_GROUP) != nullptr) {
-    if (top.grouping_sets || std::none_of(top.grouped.begin(), top.grouped.end(), has_key)) {
-      return unsupported("aggregates over several shards are not supported unless GROUP BY has the sharding key",
-                         "Add " + anchor->key->name + " to GROUP BY, or name one value of it.");
-    }
-  }
-  if (has(top.node, TREE_FLAG_DISTINCT)) {
-    const auto& outputs = top.outputs.list;
-    if (std::none_of(outputs.begin(), outputs.end(), [&](const ScopeColumn& column) { return has_key(column.term); })) {
-      return unsupported("SELECT DISTINCT over several shards is not supported unless it selects the sharding key",
-                         "Select " + anchor->key->name + " as well, or name one value of it.");
-    }
-  }
+  const bool gathers = !search.keeps_apart(walker.top_leaf());
   auto out = std::make_shared<Spread>();
   out->bytewise_collation = context.catalog != nullptr && context.catalog->bytewise_collation() && !findings.collates;
-  if (auto error = Merge(walker, *out).read()) return *error;
+  // What cannot be merged can still be put in order, and counted, all together.
+  if (gathers || Merge(walker, *out).read()) {
+    *out = Spread{};
+    out->gathers = true;
+  }
   if (const ValueSet* values = facts.values(anchor->key_term)) {
     Pin pin{values->family, values->read_as, false, false, values->any_of};
     walker.mark_params(pin.any_of, values->read_as);

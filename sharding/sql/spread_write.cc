@@ -112,8 +112,9 @@ class WriteProof {
     if (top.has_window) return "Window functions see the rows of one shard only.";
     if (kid(node, TREE_SELECT_LOCKING) != nullptr) return "It locks rows.";
     if (!anchored_by([&](const TableUse& use) { return &use != &target() && contains(top.entries, use.entry); })) return apart();
+    const auto& leaf = walker_.top_leaf();
     const bool grouped = top.has_aggregate || kid(node, TREE_SELECT_GROUP) != nullptr;
-    if (grouped && (top.grouping_sets || std::none_of(top.grouped.begin(), top.grouped.end(), [&](int term) { return has_key(term); }))) {
+    if (grouped && (leaf.grouping_sets || std::none_of(leaf.grouped.begin(), leaf.grouped.end(), [&](int term) { return has_key(term); }))) {
       return "Aggregates see the rows of one shard only, unless GROUP BY has the sharding key.";
     }
     // DISTINCT keeps rows apart by the key that is to be stored, which is among them.

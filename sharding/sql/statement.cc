@@ -128,7 +128,7 @@ void one_shard_only(StatementPlan& plan, const char* what) {
 
 // Are the rows of the shards, one after the other, all that is to be done?
 bool only_unites(const Spread& spread) {
-  return spread.sort.empty() && spread.limit.kind == RowCount::Kind::kNone && spread.offset.kind == RowCount::Kind::kNone;
+  return !spread.gathers && spread.sort.empty() && spread.limit.kind == RowCount::Kind::kNone && spread.offset.kind == RowCount::Kind::kNone;
 }
 
 void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& plan) {

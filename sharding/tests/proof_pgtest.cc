@@ -13,6 +13,7 @@
 #include "sharding/hash.h"
 #include "sharding/router.h"
 #include "sharding/sql/analyzer.h"
+#include "sharding/sql/gather.h"
 #include "sharding/tests/random_query.h"
 #include "tests/support/pg_server.h"
 
@@ -27,6 +28,7 @@ constexpr int kShards = 4;
 
 schema::Catalog make_catalog() {
   schema::Catalog catalog;
+  catalog.set_default_collations(true);
   Oid oid = 16384;
   for (const char* name : {"a", "b", "c", "r"}) {
     schema::Relation relation;
@@ -93,12 +95,23 @@ class Proof : public ::testing::Test {
     return 1 + std::hash<std::string>{}(statement) % kShards;
   }
 
-  // kProxy stands for a refusal.
-  static Route route_of(const std::string& statement) {
+  static sql::AnalyzeContext context_of() {
     sql::AnalyzeContext context;
     context.catalog = &catalog_;
     context.rules = &rules_;
     context.search_path = {"public"};
+    return context;
+  }
+
+  // What the shards run for a query whose last step needs all rows: the plainest form, which aggregates nothing. Empty: there is none.
+  static std::string lower_part(const std::string& query) {
+    const auto forms = sql::gather_forms(query, {}, context_of());
+    return forms ? forms->back().lower() : "";
+  }
+
+  // kProxy stands for a refusal.
+  static Route route_of(const std::string& statement, bool* gathers = nullptr) {
+    const sql::AnalyzeContext context = context_of();
     sql::TokenStream tokens;
     sql::tokenize(statement, {}, tokens);
     const auto analysis = sql::analyze(statement, tokens, {}, context);
@@ -106,7 +119,9 @@ class Proof : public ::testing::Test {
       ADD_FAILURE() << analysis.error().message << ": " << statement;
       return Route{Route::Kind::kProxy, ShardId()};
     }
-    const auto where = route(analysis->plan.statements.at(0), Values{statement, tokens.slots, {}}, map_);
+    const auto& plan = analysis->plan.statements.at(0);
+    if (gathers != nullptr) *gathers = plan.spread != nullptr && plan.spread->gathers;
+    const auto where = route(plan, Values{statement, tokens.slots, {}}, map_);
     return where ? *where : Route{Route::Kind::kProxy, ShardId()};
   }
 
@@ -171,11 +186,18 @@ TEST_F(Proof, OneShardAnswersAsTheWholeDoes) {
 
 TEST_F(Proof, ShardsTogetherAnswerAsTheWholeDoes) {
   testing::RandomQuery random(seed(4711));
-  int proven = 0, with_rows = 0;
+  int proven = 0, with_rows = 0, gathered = 0;
   for (int i = 0; i < 3000 && !HasFailure(); ++i) {
-    const auto query = random.query(15);
-    const Route where = route_of(query);
-    if (where.kind != Route::Kind::kManyShards) continue;
+    auto query = random.query(15);
+    bool gathers = false;
+    const Route where = route_of(query, &gathers);
+    // What the merge does to the rows is row_merge_test's.
+    if (where.kind != Route::Kind::kManyShards || where.limit != sql::kNoLimit || where.offset != 0) continue;
+    if (gathers) {
+      query = lower_part(query);
+      if (query.empty()) continue;
+      ++gathered;
+    }
     ++proven;
     const Answer whole = databases_[0]->query(query);
     with_rows += !whole.rows.empty();
@@ -195,8 +217,10 @@ TEST_F(Proof, ShardsTogetherAnswerAsTheWholeDoes) {
     ASSERT_EQ(sorted(whole), rows) << query;
   }
   EXPECT_GT(proven, 100);
+  EXPECT_GT(gathered, 100);
   EXPECT_GT(with_rows, proven / 4) << "answers without rows prove little";
   RecordProperty("proven", proven);
+  RecordProperty("gathered", gathered);
 }
 
 TEST_F(Proof, OneShardChangesWhatTheWholeDoes) {

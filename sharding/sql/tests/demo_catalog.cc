@@ -100,7 +100,7 @@ void add_functions(schema::Catalog& catalog) {
        {"lower", "length", "abs", "generate_series", "jsonb_each", "unnest", "coalesce_text"}) {
     builtin(name, Volatility::kImmutable);
   }
-  for (const char* name : {"count", "sum", "max", "string_agg", "array_agg"})
+  for (const char* name : {"count", "sum", "avg", "min", "max", "bool_or", "string_agg", "array_agg"})
     builtin(name, Volatility::kImmutable, true);
   for (const char* name :
        {"now", "current_setting", "pg_is_in_recovery", "pg_table_is_visible", "version", "txid_current"}) {
@@ -122,6 +122,7 @@ schema::Catalog demo_catalog() {
   schema::Catalog catalog;
   add_tables(catalog);
   add_functions(catalog);
+  catalog.set_default_collations(true);
   return catalog;
 }
 
@@ -214,6 +215,7 @@ std::string where(std::string_view sql, const AnalyzeOptions& options) {
     case Where::kManyShards: {
       if (plan.many_copy) return plan.many_copy->in ? "copy in" : "copy out";
       if (plan.many_write) return plan.many_write->pins.empty() ? "all write" : "many write";
+      if (plan.spread->gathers) return "gathered";
       std::string out = "many";
       for (const auto& key : plan.spread->sort) {
         out += key.hidden ? " hidden" : " by " + std::to_string(key.column);

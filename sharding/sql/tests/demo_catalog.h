@@ -33,7 +33,7 @@ struct AnalyzeOptions {
 Analyzed analyzed(std::string_view sql, const AnalyzeOptions& options = {});
 
 // A plan as text, for tables of expectations: "any", "home", "all", "canonical", "proxy", "shard 2",
-// "refused", or for keys "keys " and the pins, each as its values: "5", "$1", "NULL", "[3]" (slot list),
+// "gathered", "many" and how it merges, "refused", or for keys "keys " and the pins, each as its values: "5", "$1", "NULL", "[3]" (slot list),
 // "a,b".
 std::string where(std::string_view sql, const AnalyzeOptions& options = {});
 

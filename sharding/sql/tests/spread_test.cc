@@ -24,7 +24,7 @@ TEST(Spread, IsReadyForKeysOfSeveralShards) {
   EXPECT_NE(testing::analyzed("SELECT * FROM users WHERE id IN (1, 2)").plan().spread, nullptr);
   EXPECT_NE(testing::analyzed("SELECT * FROM users WHERE id = ANY($1)").plan().spread, nullptr);
   EXPECT_EQ(testing::analyzed("SELECT * FROM users WHERE id = 1").plan().spread, nullptr);
-  EXPECT_EQ(testing::analyzed("SELECT count(*) FROM users WHERE id IN (1, 2)").plan().spread, nullptr);
+  EXPECT_TRUE(testing::analyzed("SELECT count(*) FROM users WHERE id IN (1, 2)").plan().spread->gathers);
   EXPECT_EQ(testing::analyzed("SELECT * FROM users WHERE id IN (1, 2) FOR UPDATE").plan().spread, nullptr);
 }
 
@@ -61,14 +61,57 @@ TEST(Spread, RefusesRowsThatMayLiveApart) {
       {"SELECT *, now() FROM users", "refused"},
       {"SELECT * FROM users WHERE created_at < CURRENT_TIMESTAMP", "refused"},
       {"SELECT * FROM users WHERE region IN (SELECT name FROM categories LIMIT 1)", "refused"},
-      {"SELECT row_number() OVER (ORDER BY id) FROM users", "refused"},
-      {"SELECT DISTINCT ON (region) * FROM users", "refused"},
+      {"SELECT row_number() OVER (ORDER BY id) FROM users", "gathered"},
+      {"SELECT DISTINCT ON (region) * FROM users", "gathered"},
       {"EXPLAIN SELECT * FROM users", "refused"},
       {"DECLARE c CURSOR FOR SELECT * FROM users", "refused"},
       {"COPY (SELECT * FROM users ORDER BY id) TO STDOUT", "refused"},
       {"COPY (SELECT * FROM users LIMIT 5) TO STDOUT", "refused"},
       {"COPY (SELECT * FROM users a, users b) TO STDOUT", "refused"},
       {"WITH d AS (DELETE FROM users WHERE id = 1 RETURNING *) SELECT * FROM users", "refused"},
+  });
+}
+
+// Each of these has a last step of its own, which a union of the shards' rows is not.
+TEST(Spread, CopiesNoGatheredRows) {
+  expect({
+      {"COPY (SELECT name FROM users) TO STDOUT", "copy out"},
+      {"COPY (SELECT count(*) FROM users) TO STDOUT", "refused"},
+      {"COPY (SELECT DISTINCT region FROM users) TO STDOUT", "refused"},
+      {"COPY (SELECT id FROM users LIMIT 1 + 1) TO STDOUT", "refused"},
+      {"EXPLAIN SELECT count(*) FROM users", "refused"},
+      {"DECLARE c CURSOR FOR SELECT count(*) FROM users", "refused"},
+      {"INSERT INTO loose (user_id) SELECT max(user_id) FROM accounts", "refused"},
+  });
+}
+
+TEST(Spread, LooksIntoSubqueriesWhoseRowsAreApart) {
+  expect({
+      {"SELECT count(*) FROM (SELECT user_id FROM accounts) x", "gathered"},
+      {"SELECT * FROM (SELECT user_id, count(*) FROM accounts GROUP BY user_id) x", "many"},
+      {"SELECT user_id, sum(n) FROM (SELECT user_id, count(*) AS n FROM accounts GROUP BY user_id) x GROUP BY user_id", "many"},
+      {"SELECT count(*) FROM (SELECT DISTINCT user_id, kind FROM accounts) x", "gathered"},
+      {"SELECT count(*) FROM (SELECT y.user_id FROM (SELECT user_id FROM accounts) y) x", "gathered"},
+      {"WITH x AS (SELECT user_id FROM accounts) SELECT count(*) FROM x", "gathered"},
+      {"WITH x AS (SELECT user_id FROM accounts) SELECT count(*) FROM x JOIN users u ON u.id = x.user_id", "gathered"},
+      {"SELECT * FROM (SELECT user_id, row_number() OVER (PARTITION BY user_id ORDER BY id) AS n FROM accounts) x WHERE n = 1", "many"},
+      {"SELECT user_id, row_number() OVER w FROM accounts WINDOW v AS (PARTITION BY user_id, kind), w AS (v ORDER BY id)", "many"},
+      // Each of these makes one row of several shards' rows.
+      {"SELECT max(n) FROM (SELECT kind, count(*) AS n FROM accounts GROUP BY kind) x", "refused"},
+      {"SELECT count(*) FROM (SELECT DISTINCT kind FROM accounts) x", "refused"},
+      {"SELECT count(*) FROM (SELECT user_id FROM accounts LIMIT 5) x", "refused"},
+      {"SELECT count(*) FROM (SELECT user_id FROM accounts OFFSET 5) x", "refused"},
+      {"SELECT count(*) FROM (SELECT DISTINCT ON (user_id) user_id FROM accounts) x", "refused"},
+      {"SELECT count(*) FROM (SELECT row_number() OVER (PARTITION BY kind) FROM accounts) x", "refused"},
+      {"SELECT count(*) FROM (SELECT row_number() OVER w, count(*) OVER (PARTITION BY user_id) FROM accounts WINDOW w AS (ORDER BY id)) x", "refused"},
+      {"SELECT count(*) FROM (SELECT a.user_id, count(*) FROM users u LEFT JOIN accounts a ON a.user_id = u.id GROUP BY a.user_id) x", "refused"},
+      // The rows of these are joined with those of other shards.
+      {"WITH x AS (SELECT user_id FROM accounts) SELECT count(*) FROM x a, x b", "refused"},
+      {"WITH x AS (SELECT user_id FROM accounts) SELECT count(*) FROM x a JOIN x b ON a.user_id = b.user_id", "refused"},
+      {"SELECT count(*) FROM (SELECT user_id FROM accounts) x, users u", "refused"},
+      {"SELECT count(*) FROM categories c LEFT JOIN (SELECT user_id FROM accounts) x ON x.user_id = c.id", "refused"},
+      {"SELECT count(*) FROM (SELECT user_id FROM accounts UNION ALL SELECT user_id FROM accounts) x", "refused"},
+      {"WITH RECURSIVE x AS (SELECT user_id FROM accounts UNION SELECT user_id FROM x) SELECT count(*) FROM x", "refused"},
   });
 }
 
@@ -86,13 +129,13 @@ TEST(Spread, MergesByOrder) {
       {"SELECT id FROM users ORDER BY id LIMIT $1 OFFSET $2", "many by 0 limit offset"},
       {"SELECT id FROM users ORDER BY id FETCH FIRST 3 ROWS ONLY", "many by 0 limit"},
       {"SELECT id FROM users ORDER BY id LIMIT ALL", "many by 0"},
-      {"SELECT id FROM users ORDER BY id LIMIT 1 + 1", "refused"},
-      {"SELECT id FROM users ORDER BY id FETCH FIRST 3 ROWS WITH TIES", "refused"},
+      {"SELECT id FROM users ORDER BY id LIMIT 1 + 1", "gathered"},
+      {"SELECT id FROM users ORDER BY id FETCH FIRST 3 ROWS WITH TIES", "gathered"},
       {"SELECT id, id FROM users ORDER BY id", "many by 1"},
-      {"SELECT id AS x, name AS x FROM users ORDER BY x", "refused"},
-      {"SELECT *, id FROM users ORDER BY id", "refused"},
-      {"SELECT id FROM users ORDER BY id USING <", "refused"},
-      {"SELECT id FROM users ORDER BY 2", "refused"},
+      {"SELECT id AS x, name AS x FROM users ORDER BY x", "gathered"},
+      {"SELECT *, id FROM users ORDER BY id", "gathered"},
+      {"SELECT id FROM users ORDER BY id USING <", "gathered"},
+      {"SELECT id FROM users ORDER BY 2", "gathered"},
   });
 }
 
@@ -105,12 +148,12 @@ TEST(Spread, AggregatesOnlyWhatAShardHasWhole) {
        "many"},
       {"SELECT user_id AS u, count(*) FROM accounts GROUP BY 1", "many"},
       {"SELECT user_id AS u, count(*) FROM accounts GROUP BY u", "many"},
-      {"SELECT kind, count(*) FROM accounts GROUP BY kind", "refused"},
-      {"SELECT count(*) FROM accounts", "refused"},
-      {"SELECT user_id, count(*) FROM accounts GROUP BY ROLLUP (user_id)", "refused"},
+      {"SELECT kind, count(*) FROM accounts GROUP BY kind", "gathered"},
+      {"SELECT count(*) FROM accounts", "gathered"},
+      {"SELECT user_id, count(*) FROM accounts GROUP BY ROLLUP (user_id)", "gathered"},
       {"SELECT DISTINCT id, region FROM users", "many"},
-      {"SELECT DISTINCT region FROM users", "refused"},
-      {"SELECT DISTINCT id FROM users ORDER BY name", "refused"},
+      {"SELECT DISTINCT region FROM users", "gathered"},
+      {"SELECT DISTINCT id FROM users ORDER BY name", "gathered"},
   });
 }
 
