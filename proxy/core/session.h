@@ -218,6 +218,10 @@ class Session final : public net::IoHandler,
 
   // --- session_plan.cc: from text to server
   Result<PlanPtr> plan_text(Bytes sql, std::span<const Oid> types);
+  // Of a table that has a sharding rule, but that the catalog does not know: it may have been created elsewhere just now.
+  bool names_unknown_table(const sharding::sql::Plan& plan) const;
+  // With a catalog that was read after this call. False: the session is closing.
+  Task<bool> plan_anew(Bytes sql, std::span<const Oid> types, Result<PlanPtr>& plan);
   std::uint64_t scope();
   bool standard_conforming_strings() const;
   sharding::Values values_of(Bytes text, std::span<const sharding::sql::Slot> slots,

@@ -39,7 +39,11 @@ Task<> Session::on_parse(Bytes body) {
   // The unnamed statement goes before PostgreSQL looks at the new text.
   StatementPtr before = unnamed ? std::move(e.unnamed) : nullptr;
   if (unnamed) e.unnamed = nullptr;
-  const auto plan = plan_statement(*statement);
+  auto plan = plan_statement(*statement);
+  if (plan && names_unknown_table(**plan)) {
+    if (!co_await plan_anew(statement->text, statement->types, plan)) co_return;
+    plan = plan_statement(*statement);
+  }
   const bool syntax = !plan && plan.error().code == ErrorCode::kSyntaxError;
   if (plan && (*plan)->statements.size() > 1) {
     co_await fail_group(

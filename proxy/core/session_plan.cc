@@ -110,6 +110,18 @@ Result<Session::PlanPtr> Session::plan_text(Bytes text, std::span<const Oid> typ
   return worker_.plans.insert(text, worker_.tokens, types, in_scope, std::move(*analysis));
 }
 
+bool Session::names_unknown_table(const sql::Plan& plan) const {
+  const auto unknown = [](const Plan& statement) { return statement.refusal && statement.refusal->code == ErrorCode::kUndefinedTable; };
+  return !tx_.active() && std::any_of(plan.statements.begin(), plan.statements.end(), unknown);
+}
+
+Task<bool> Session::plan_anew(Bytes text, std::span<const Oid> types, Result<PlanPtr>& plan) {
+  co_await refresh_catalog();
+  if (closing_) co_return false;
+  plan = plan_text(text, types);
+  co_return true;
+}
+
 // Side effects without a table (advisory locks, NOTIFY) must meet those of all other sessions: on one fixed shard.
 bool Session::has_shared_effect(const Plan& plan) {
   if (plan.verb == Verb::kSet) return false;

@@ -40,7 +40,9 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
   if (!decode(body, query)) {
     const bool no_end = body.find('\0') == Bytes::npos;
     fail_statement(make_error(ErrorCode::kProtocolViolation, no_end ? "invalid string in message" : "invalid message format"));
-  } else if (const auto plan = plan_text(query.sql, {}); !plan) {
+  } else if (auto plan = plan_text(query.sql, {}); plan && names_unknown_table(**plan) && !co_await plan_anew(query.sql, {}, plan)) {
+    // gone
+  } else if (!plan) {
     const bool failed = client_status() == pgwire::TxStatus::kFailed && plan.error().code != ErrorCode::kSyntaxError;
     fail_statement(failed ? failed_transaction() : plan.error());
   } else if (amid && !co_await query_amid_group(plan->get(), query.sql)) {

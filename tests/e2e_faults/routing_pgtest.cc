@@ -211,6 +211,22 @@ TEST_F(Routing, RefusesWhatItCannotProveWithAHint) {
   EXPECT_EQ(world_->sum("SELECT count(*) FROM marks"), 1);
 }
 
+// As through another proxy.
+TEST(NewTables, AreSeenByTheirFirstStatement) {
+  testing::HowdahOptions options;
+  options.tables = "marks: { hash: user_id }\nevents: { hash: user_id }\nnever: { hash: user_id }";
+  options.database_extra = "catalog_interval: 1h";
+  World world({.shards = 2}, options);
+  PgConn client = world.proxy().connect();
+  EXPECT_EQ(client.query("SELECT * FROM marks").sqlstate, "42P01");
+  world.cluster().run_everywhere("CREATE TABLE marks (user_id bigint); GRANT ALL ON marks TO app");
+  EXPECT_EQ(client.must("INSERT INTO marks VALUES (1), (2), (3), (4)").tag, "INSERT 0 4");
+  world.cluster().run_everywhere("CREATE TABLE events (user_id bigint); GRANT ALL ON events TO app");
+  EXPECT_EQ(client.query("INSERT INTO events VALUES ($1)", {"5"}).tag, "INSERT 0 1");
+  EXPECT_EQ(client.query("SELECT * FROM never").sqlstate, "42P01");
+  EXPECT_EQ(client.query("SELECT * FROM never WHERE user_id = $1", {"5"}).sqlstate, "42P01");
+}
+
 // One server and its replica, without any sharding, deserve the same.
 TEST(UnshardedRouting, SendsReadsToTheReplicaAndReadsItsOwnWrites) {
   World world({.shards = 1, .replicas = 1}, {});

@@ -26,9 +26,11 @@ std::string indented(const std::string& lines, const std::string& indent) {
   return out;
 }
 
-std::string shard_line(PgCluster& cluster, int shard) {
-  std::string line =
-      "      - { name: s" + std::to_string(shard) + ", primary: \"" + cluster.primary(shard).address() + "\"";
+std::string shard_line(PgCluster& cluster, const HowdahOptions& options, int shard) {
+  const auto index = static_cast<std::size_t>(shard);
+  const std::string primary = options.primary_ports.empty() ? cluster.primary(shard).address()
+                                                            : "host=127.0.0.1 port=" + std::to_string(options.primary_ports.at(index));
+  std::string line = "      - { name: s" + std::to_string(shard) + ", primary: \"" + primary + "\"";
   if (cluster.replicas() > 0) {
     line += ", replicas: [";
     for (int i = 0; i < cluster.replicas(); ++i) {
@@ -54,7 +56,7 @@ std::string howdah_yaml(PgCluster& cluster, const HowdahOptions& options, std::u
         options.pool + "\n" + options.extra + (options.extra.empty() ? "" : "\n") +
         "databases:\n  app:\n    control: { user: howdah, password: howdah }\n" +
         indented(options.database_extra, "    ") + "    shards:\n";
-    for (int i = 0; i < cluster.shards(); ++i) yaml += shard_line(cluster, i);
+    for (int i = 0; i < cluster.shards(); ++i) yaml += shard_line(cluster, options, i);
     if (!options.tables.empty()) {
       yaml += "    sharding:\n      buckets: 4096\n      tables:\n" + indented(options.tables, "        ");
     }

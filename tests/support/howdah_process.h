@@ -19,6 +19,7 @@ struct HowdahOptions {
   std::string pool = "{ mode: transaction, size: 20 }";
   std::string extra;                   // further top-level lines of YAML
   std::string database_extra;          // further lines of databases.app
+  std::vector<std::uint16_t> primary_ports;  // by shard, of what stands before the primaries; empty: nothing does
   std::vector<std::string> arguments;  // after --config FILE
   bool wait_ready = true;
 };
