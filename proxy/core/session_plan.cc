@@ -112,7 +112,8 @@ Result<Session::PlanPtr> Session::plan_text(Bytes text, std::span<const Oid> typ
 
 bool Session::names_unknown_table(const sql::Plan& plan) const {
   const auto unknown = [](const Plan& statement) { return statement.refusal && statement.refusal->code == ErrorCode::kUndefinedTable; };
-  return !tx_.active() && std::any_of(plan.statements.begin(), plan.statements.end(), unknown);
+  // A table of this transaction's own is in nobody else's catalog yet.
+  return !catalog_changed_ && std::any_of(plan.statements.begin(), plan.statements.end(), unknown);
 }
 
 Task<bool> Session::plan_anew(Bytes text, std::span<const Oid> types, Result<PlanPtr>& plan) {

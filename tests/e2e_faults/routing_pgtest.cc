@@ -214,7 +214,7 @@ TEST_F(Routing, RefusesWhatItCannotProveWithAHint) {
 // As through another proxy.
 TEST(NewTables, AreSeenByTheirFirstStatement) {
   testing::HowdahOptions options;
-  options.tables = "marks: { hash: user_id }\nevents: { hash: user_id }\nnever: { hash: user_id }";
+  options.tables = "marks: { hash: user_id }\nevents: { hash: user_id }\nnotes: { hash: user_id }\nnever: { hash: user_id }";
   options.database_extra = "catalog_interval: 1h";
   World world({.shards = 2}, options);
   PgConn client = world.proxy().connect();
@@ -223,6 +223,10 @@ TEST(NewTables, AreSeenByTheirFirstStatement) {
   EXPECT_EQ(client.must("INSERT INTO marks VALUES (1), (2), (3), (4)").tag, "INSERT 0 4");
   world.cluster().run_everywhere("CREATE TABLE events (user_id bigint); GRANT ALL ON events TO app");
   EXPECT_EQ(client.query("INSERT INTO events VALUES ($1)", {"5"}).tag, "INSERT 0 1");
+  world.cluster().run_everywhere("CREATE TABLE notes (user_id bigint); GRANT ALL ON notes TO app");
+  client.must("BEGIN");
+  EXPECT_EQ(client.must("INSERT INTO notes VALUES (1), (2)").tag, "INSERT 0 2");
+  client.must("COMMIT");
   EXPECT_EQ(client.query("SELECT * FROM never").sqlstate, "42P01");
   EXPECT_EQ(client.query("SELECT * FROM never WHERE user_id = $1", {"5"}).sqlstate, "42P01");
 }
