@@ -129,6 +129,7 @@ Task<bool> GatherQuery::describe_lower(const sql::Gather& form, GatherParts& par
   bool unknown = false;
   for (const auto& field : fields_of(told.rows)) {
     GatheredColumn column;
+    column.name = field.name;
     column.type = field.type;
     unknown = !sharding::carry(field.type, column) || unknown;
     parts.columns.push_back(column);

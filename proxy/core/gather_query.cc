@@ -213,11 +213,11 @@ GatherQuery::Took GatherQuery::take(ServerConn& conn, GatheredRows& rows) {
       bool same = decode(body, description) && description.count == parts_->columns.size();
       pgwire::FieldDescription field;
       for (Bytes fields = description.fields; same && pgwire::RowDescription::next(fields, field); ++column) {
-        same = field.type == parts_->columns[column].type;
+        same = field.type == parts_->columns[column].type && field.name == parts_->columns[column].name;
       }
       if (!same) {
         session_.worker_.gathers.erase(cache_key());
-        return failed(make_error(ErrorCode::kUnsupported, "the shards answer with different columns", "Repeat the query; if it fails again, compare the tables on all shards."));
+        return failed(make_error(ErrorCode::kUnsupported, "the shards answered with different columns", "Repeat the query; if it fails again, compare the tables on all shards."));
       }
     } else if (header.type == be::kCommandComplete) {
       took = Took::kDone;

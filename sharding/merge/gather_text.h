@@ -21,6 +21,7 @@ namespace howdah::sharding {
 
 // A column of the gathered rows, as a server described it.
 struct GatheredColumn {
+  std::string name;
   Oid type = 0;
   Oid array = 0;           // the type of the parameter that carries it
   bool as_text = false;    // it is carried as text, and cast to `cast` again

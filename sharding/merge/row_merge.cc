@@ -139,6 +139,7 @@ bool RowMerge::describe(std::size_t i, Bytes body, std::string& out) {
   for (std::size_t c = 0; c < count; ++c) {
     const std::size_t zero = body.find('\0', at);
     if (zero == Bytes::npos || body.size() - zero < 19) return fail(malformed());
+    columns[c].name = body.substr(at, zero - at);
     columns[c].type = big_endian(body, zero + 7, 4);
     columns[c].binary = big_endian(body, zero + 17, 2) == 1;
     at = zero + 19;
@@ -151,14 +152,15 @@ bool RowMerge::describe(std::size_t i, Bytes body, std::string& out) {
   }
   sources_[i].described = true;
   if (i > 0) {
-    for (std::size_t c = 0; c < count && columns_.size() == count; ++c) {
+    const auto same_name = [](const Column& a, const Column& b) { return a.name == b.name; };
+    if (!std::equal(columns.begin(), columns.end(), columns_.begin(), columns_.end(), same_name)) {
+      return fail(make_error(ErrorCode::kUnsupported, "the shards answered with different columns", "Compare the tables on all shards."));
+    }
+    for (std::size_t c = 0; c < count; ++c) {
       if (columns[c].type == columns_[c].type) continue;
       return fail(make_error(ErrorCode::kUnsupported, "the shards answered with different types in one column",
                              "Compare the tables on all shards, or cast the column to text.",
                              "The OIDs are " + std::to_string(columns_[c].type) + " and " + std::to_string(columns[c].type) + "."));
-    }
-    if (columns_.size() != count) {
-      return fail(make_error(ErrorCode::kInternal, "the shards answered with different columns", "Compare the tables on all shards."));
     }
     return true;
   }

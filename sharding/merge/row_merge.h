@@ -57,6 +57,7 @@ class RowMerge {
     std::string key;          // of the row
   };
   struct Column {
+    std::string name;
     Oid type = 0;
     bool binary = false;
   };

@@ -21,6 +21,7 @@ std::uint32_t big_endian(Bytes bytes, std::size_t at, std::size_t size) {
 }
 
 struct Column {
+  Bytes name;
   Oid type = 0;
   bool binary = false;
 };
@@ -33,7 +34,7 @@ bool read_columns(Bytes message, std::vector<Column>& columns) {
   for (std::uint32_t count = big_endian(body, 0, 2); count > 0; --count) {
     const std::size_t zero = body.find('\0', at);
     if (zero == Bytes::npos || body.size() - zero < 19) return false;
-    columns.push_back({big_endian(body, zero + 7, 4), big_endian(body, zero + 17, 2) == 1});
+    columns.push_back({body.substr(at, zero - at), big_endian(body, zero + 7, 4), big_endian(body, zero + 17, 2) == 1});
     at = zero + 19;
   }
   return true;
@@ -106,8 +107,10 @@ bool WriteReply::describe(Bytes message) {
   if (message[0] != be::kRowDescription) return true;
   if (shards_ == 1) first_description_ = message;
   std::vector<Column> first, columns;
-  if (!read_columns(message, columns) || !read_columns(first_description_, first) || first.size() != columns.size()) {
-    fail(make_error(ErrorCode::kInternal, "the shards answered with different columns", "Compare the tables on all shards."));
+  const auto same_name = [](const Column& a, const Column& b) { return a.name == b.name; };
+  if (!read_columns(message, columns) || !read_columns(first_description_, first) ||
+      !std::equal(columns.begin(), columns.end(), first.begin(), first.end(), same_name)) {
+    fail(make_error(ErrorCode::kUnsupported, "the shards answered with different columns", "Compare the tables on all shards."));
     return false;
   }
   for (std::size_t i = 0; i < columns.size(); ++i) {
