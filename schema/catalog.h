@@ -43,6 +43,7 @@ struct Relation {
   bool has_children = false;       // inheritance children that are not partitions
   bool multiple_parents = false;
   std::vector<Column> columns;     // live columns in attnum order
+  std::string definition;          // a view's query, its names qualified but those of pg_catalog; empty: not known
   std::vector<std::vector<std::string>> unique_keys;  // columns of each unique, immediate, non-partial index
 
   const Column* column(std::string_view column_name) const;

@@ -43,6 +43,9 @@ void CatalogBuilder::take(CatalogQuery query, const pq::PgResult& rows) {
     case kCodeStateQuery:
       take_code_state(rows);
       break;
+    case kViewsQuery:
+      take_views(rows);
+      break;
     case kCatalogQueries:
       break;
   }
@@ -82,6 +85,12 @@ void CatalogBuilder::take_relations(const pq::PgResult& rows) {
 schema::Relation* CatalogBuilder::relation(Oid oid) {
   auto found = by_oid_.find(oid);
   return found == by_oid_.end() ? nullptr : &relations_[found->second];
+}
+
+void CatalogBuilder::take_views(const pq::PgResult& rows) {
+  for (int i = 0; i < rows.rows(); ++i) {
+    if (auto* view = relation(oid_of(rows, i, 0))) view->definition = rows.text(i, 1);
+  }
 }
 
 void CatalogBuilder::take_columns(const pq::PgResult& rows) {

@@ -114,6 +114,14 @@ SELECT coalesce(bool_or(settings), false), coalesce(bool_or(locks), false), coal
         ) AS found (match) WHERE j.settings)
 FROM judged
 )sql",
+    // kViewsQuery, the last one: names that the search_path finds would be left unqualified
+    R"sql(
+WITH path AS MATERIALIZED (SELECT set_config('search_path', 'pg_catalog', true) AS path)
+SELECT c.oid, pg_get_viewdef(c.oid)
+FROM path, pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE path = 'pg_catalog' AND c.oid >= 16384 AND c.relkind = 'v' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_(toast|temp)'
+)sql",
 };
 
 }  // namespace howdah::control

@@ -32,6 +32,7 @@ enum CatalogQuery : std::size_t {
   kUniqueKeysQuery,
   kFunctionsQuery,
   kCodeStateQuery,
+  kViewsQuery,
   kCatalogQueries
 };
 extern const std::array<const char*, kCatalogQueries> kCatalogSql;
@@ -57,6 +58,7 @@ class CatalogBuilder {
   void take_unique_keys(const pq::PgResult& rows);
   void take_functions(const pq::PgResult& rows);
   void take_code_state(const pq::PgResult& rows);
+  void take_views(const pq::PgResult& rows);
   void mark_ancestors();
   schema::Relation* relation(Oid oid);
 

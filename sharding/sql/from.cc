@@ -9,6 +9,8 @@ namespace howdah::sharding::sql {
 
 namespace {
 
+constexpr std::size_t kMaxViews = 64;  // of one statement, those behind views included
+
 bool is_system_schema(std::string_view schema) {
   return schema == "pg_catalog" || schema == "information_schema" || schema == "pg_toast";
 }
@@ -95,12 +97,35 @@ void QueryWalker::range_var(const TreeNode* node, Scope& scope, WithScope* with,
   offer(kid(node, 0), std::move(item), scope);
 }
 
+bool QueryWalker::view(const schema::Relation& relation, NamespaceItem& item) {
+  if (relation.definition.empty()) return false;
+  if (views_.size() >= kMaxViews) {
+    too_complex_ = true;
+    return true;
+  }
+  ParsedTree& tree = views_.emplace_back(relation.definition, true);
+  if (tree->status != TREE_OK || tree->count != 1 || !is(tree->statements[0].node, TREE_SELECT)) return false;
+  tree.forget_places();
+  const TreeNode* body = tree->statements[0].node;
+  const Output output = query(body, Outer{});
+  item.columns = entry_columns(item.entry, output);
+  if (!item.columns.complete || item.columns.list.size() != relation.columns.size()) return false;
+  for (std::size_t i = 0; i < relation.columns.size(); ++i) item.columns.list[i].name = relation.columns[i].name;
+  behind_[item.entry] = {body, nullptr};
+  return true;
+}
+
 NamespaceItem QueryWalker::relation_item(const TreeNode* node, bool written) {
   NamespaceItem item;
   item.name = text_of(node);
   item.entry = new_entry();
   const schema::Relation* relation = find_relation(node);
   item.relation = relation;
+  const bool is_view = relation != nullptr && relation->kind == schema::RelationKind::kView && !is_system_schema(relation->schema);
+  if (is_view && !written && !relation->has_rules && view(*relation, item)) {
+    findings_.reads_relations = true;
+    return item;
+  }
   if (relation == nullptr) {
     item.columns.complete = false;
   } else {
@@ -157,7 +182,7 @@ void QueryWalker::note_relation(const schema::Relation* relation, const TreeNode
     case schema::RelationKind::kView:
       findings_.unproven();
       findings_.refuse(unsupported("view " + name + " is not supported with several shards",
-                                   "Write the view's query in the statement itself."));
+                                   "Write the view's query in the statement itself, and write to tables."));
       return;
     case schema::RelationKind::kSequence:
       findings_.read_only = false;

@@ -8,6 +8,7 @@
 // write.cc      the writing statements
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <span>
@@ -140,6 +141,8 @@ class QueryWalker {
   void subselect(const TreeNode* node, Scope& scope, const Outer& outer, Targets& entries);
   void range_function(const TreeNode* node, Scope& scope, const Outer& outer, Targets& entries);
   NamespaceItem relation_item(const TreeNode* node, bool written);
+  // The view's own query in its place. False: it is not known.
+  bool view(const schema::Relation& relation, NamespaceItem& item);
   void note_relation(const schema::Relation* relation, const TreeNode* node, bool written,
                      NamespaceItem& item);
   void note_unknown(const TreeNode* node);
@@ -219,6 +222,7 @@ class QueryWalker {
   };
   std::vector<BackFlow> back_flows_;
   std::deque<WithScope> with_scopes_;     // live until solved()
+  std::deque<ParsedTree> views_;          // as long as names point into them
   TopLevel top_;
   TopWrite top_write_;
   std::map<const TreeNode*, Leaf> leaves_;

@@ -1,6 +1,7 @@
 // The parse tree as C++ sees it: owned by RAII, read through small helpers.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,8 +21,18 @@ class ParsedTree {
   ParsedTree(const ParsedTree&) = delete;
   ParsedTree& operator=(const ParsedTree&) = delete;
   const Tree* operator->() const { return &tree_; }
+  // Forgets where its nodes stand, for a text that is not the client's.
+  void forget_places() {
+    for (std::uint32_t i = 0; i < tree_.count; ++i) forget(tree_.statements[i].node);
+  }
 
  private:
+  static void forget(TreeNode* node) {
+    if (node == nullptr) return;
+    node->location = -1;
+    for (std::uint32_t i = 0; i < node->count; ++i) forget(node->kids[i]);
+  }
+
   Tree tree_;
 };
 

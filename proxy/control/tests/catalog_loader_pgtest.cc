@@ -128,6 +128,8 @@ TEST_F(CatalogTest, KindsAndMarks) {
   EXPECT_EQ(table("events").kind, RelationKind::kPartitioned);
   EXPECT_EQ(table("active").kind, RelationKind::kView);
   EXPECT_EQ(table("active").column("email")->type, schema::kTextOid);
+  EXPECT_NE(table("active").definition.find("FROM public.users"), std::string::npos) << "qualified: " << table("active").definition;
+  EXPECT_TRUE(table("users").definition.empty());
   EXPECT_EQ(table("summary").kind, RelationKind::kMaterializedView);
   EXPECT_EQ(table("ticket").kind, RelationKind::kSequence);
   EXPECT_EQ(table("pair").kind, RelationKind::kComposite);
