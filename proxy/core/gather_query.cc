@@ -134,6 +134,7 @@ bool GatherQuery::fail_on(ServerConn& conn, bool own_text) {
   }
   if (fields.severity == "FATAL" || fields.severity == "PANIC") fields.severity = fields.localized_severity = "ERROR";
   if (!own_text) fields.position = 0;
+  if (clock_.text) fields.position = clock_.text->client_position(fields.position);
   s.worker_.scratch.clear();
   append_error(s.worker_.scratch, fields);
   s.send(s.worker_.scratch);
@@ -154,6 +155,10 @@ Task<bool> GatherQuery::exchange(std::string_view out, std::string& replies) {
   co_return ok;
 }
 
+std::string GatherQuery::timed(const std::string& text) const {
+  return clock_.text ? sharding::with_times(text, clock_.times) : text;
+}
+
 // --- collect
 
 void GatherQuery::send_lower(ServerConn& conn) {
@@ -165,7 +170,7 @@ void GatherQuery::send_lower(ServerConn& conn) {
   for (const auto& column : parts_->columns) put2(bind, column.as_text ? 0 : 1);
   std::string out;
   std::vector<Oid> room;
-  pgwire::append_parse(out, "", parts_->lower, types_here(parts_->params, conn.pool().object_ids(), room));
+  pgwire::append_parse(out, "", timed(parts_->lower), types_here(parts_->params, conn.pool().object_ids(), room));
   conn.statements.unnamed = 0;
   owe(conn, OwedKind::kParse, false);
   pgwire::append_bind_renamed(out, "", "", bind);
@@ -295,7 +300,7 @@ std::string GatherQuery::upper_message(GatheredRows& rows) const {
   bind += client.result_formats;
   std::string out;
   std::vector<Oid> room;
-  pgwire::append_parse(out, "", parts_->upper, types_here(parts_->upper_params, upper_->pool().object_ids(), room));
+  pgwire::append_parse(out, "", timed(parts_->upper), types_here(parts_->upper_params, upper_->pool().object_ids(), room));
   pgwire::append_bind_renamed(out, "", "", bind);
   pgwire::append_execute(out, "");
   pgwire::append_sync(out);

@@ -20,6 +20,7 @@
 #include "drivers/pgwire/pipeline.h"
 #include "proxy/core/extended.h"
 #include "proxy/core/task.h"
+#include "sharding/clock_text.h"
 #include "sharding/merge/gather_text.h"
 #include "sharding/router.h"
 
@@ -44,9 +45,14 @@ inline constexpr std::size_t kLongestKept = 16 * 1024;
 // the call of run().
 class GatherQuery {
  public:
+  // Of a query that reads the clock: `text` is the client's with symbolic times, and `query` what it says.
+  struct Clock {
+    std::shared_ptr<const sharding::ClockedText> text;
+    sharding::ClockTimes times;
+  };
   GatherQuery(Session& session, const sharding::sql::StatementPlan& statement, const sharding::Route& route, std::string_view query,
-              const Portal* portal)
-      : session_(session), statement_(statement), route_(route), query_(query), portal_(portal) {}
+              const Portal* portal, Clock clock)
+      : session_(session), statement_(statement), route_(route), query_(query), portal_(portal), clock_(std::move(clock)) {}
 
   // False: the client has its error. Afterwards no connection owes anything.
   Task<bool> run();
@@ -75,6 +81,7 @@ class GatherQuery {
   Task<bool> name_types(std::vector<sharding::GatheredColumn>& columns);
   bool refuse(std::string detail);
   std::string cache_key() const;
+  std::string timed(const std::string& text) const;
 
   Task<bool> collect();
   void send_lower(ServerConn& conn);
@@ -89,6 +96,7 @@ class GatherQuery {
   const sharding::Route& route_;
   std::string_view query_;
   const Portal* portal_;
+  Clock clock_;
   std::vector<ServerConn*> conns_;
   ServerConn* upper_ = nullptr;    // one of them
   GatherPartsPtr parts_;

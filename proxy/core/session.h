@@ -29,6 +29,7 @@
 #include "proxy/core/settings.h"
 #include "proxy/core/task.h"
 #include "proxy/core/transaction.h"
+#include "sharding/clock_text.h"
 #include "sharding/merge/shard_text.h"
 #include "sharding/router.h"
 #include "sharding/sql/plan.h"
@@ -290,6 +291,12 @@ class Session final : public net::IoHandler,
   Task<bool> set_howdah(const Plan& plan);
   static bool keeps_routes(const std::string& name, const std::string& value);
 
+  // --- session_clock.cc
+  using ClockedPtr = std::shared_ptr<const sharding::ClockedText>;
+  Task<std::optional<sharding::ClockTimes>> read_clock(const Plan& statement, ShardId first);
+  ClockedPtr put_clock(const Plan& statement, std::string_view text, const sharding::ClockTimes& times);
+  Task<std::optional<sharding::ClockTimes>> ask_clock(ServerConn& conn);
+
   // --- session_discard.cc: RESET to the client's login settings, DISCARD
   Task<bool> reset_setting(const Plan& plan, std::string_view text);
   Task<bool> discard(const Plan& plan);
@@ -359,10 +366,10 @@ class Session final : public net::IoHandler,
 
   // --- session_broadcast.cc
   Task<bool> run_everywhere(PlanPtr plan, std::size_t index, std::string_view sql, Portal* portal);
-  Task<bool> run_on_shards(const Plan& plan, const std::string& sql, Portal* portal);
+  Task<bool> run_on_shards(const Plan& plan, const std::string& sql, Portal* portal, const sharding::ClockedText* clocked);
   Task<bool> run_one_by_one(const Plan& plan, const std::string& sql, Portal* portal);
   void send_everywhere(ServerConn& conn, std::string_view sql, Portal* portal);
-  bool tell_failure(std::span<ServerConn* const> conns);
+  bool tell_failure(std::span<ServerConn* const> conns, const sharding::ClockedText* clocked = nullptr);
   Task<> refresh_catalog();
 
   // --- session_many.cc: one query over several shards
@@ -382,6 +389,7 @@ class Session final : public net::IoHandler,
                             std::string* held);
   Result<std::vector<WritePart>> split_write(const Plan& statement, const sharding::Route& route, std::string_view sql,
                                              const Portal* portal);
+  bool cut_clocked(std::vector<WritePart>& parts, const sharding::ClockedText& clocked);
   Task<bool> write_parts(std::vector<WritePart>& parts, const Plan& statement, const std::string& sql, Portal* portal,
                          sharding::WriteReply& reply);
   void send_write(const WritePart& part, const Plan& statement, const std::string& sql, Portal* portal);

@@ -36,7 +36,13 @@ Task<bool> Session::run_everywhere(PlanPtr plan, std::size_t index, std::string_
   }
   WorkerCounters::add(worker_.counters.all_shard_statements);
   route_mask_ = static_cast<std::uint16_t>((1u << std::min<std::size_t>(pools_->primaries.size(), 16)) - 1u);
-  bool ok = co_await run_on_shards(statement, kept, portal);
+  ClockedPtr clocked;
+  if (!statement.clock.empty()) {
+    const auto times = co_await read_clock(statement, ShardId(0));
+    if (closing_) co_return false;
+    if (times) clocked = put_clock(statement, kept, *times);
+  }
+  bool ok = (clocked || statement.clock.empty()) && co_await run_on_shards(statement, clocked ? clocked->text() : kept, portal, clocked.get());
   if (closing_) co_return false;
   std::string held;
   if (ServerConn* first = linked(ShardId(0))) held = std::exchange(first->link.collected, {});
@@ -66,7 +72,8 @@ Task<bool> Session::run_everywhere(PlanPtr plan, std::size_t index, std::string_
 }
 
 // Runs on shard 0, then on all others at once; replies stay in LinkState::collected. False: the client was told.
-Task<bool> Session::run_on_shards(const Plan& statement, const std::string& text, Portal* portal) {
+Task<bool> Session::run_on_shards(const Plan& statement, const std::string& text, Portal* portal,
+                                  const sharding::ClockedText* clocked) {
   const auto shards = pools_->primaries.size();
   std::string lock;
   for (const auto& table : statement.lock_tables) lock += (lock.empty() ? "LOCK TABLE " : ", ") + table;
@@ -95,7 +102,7 @@ Task<bool> Session::run_on_shards(const Plan& statement, const std::string& text
       if (closing_) co_return false;
       apply_effect(*conn, statement, text, false);
     }
-    if (!ok) co_return tell_failure(now);
+    if (!ok) co_return tell_failure(now, clocked);
     if (round == 0) first_tag = now[0]->link.tag;
     for (ServerConn* conn : now) {
       if (statement.reference_write && conn->link.tag != first_tag) {
@@ -110,13 +117,14 @@ Task<bool> Session::run_on_shards(const Plan& statement, const std::string& text
 }
 
 // The first failure of these becomes the client's error.
-bool Session::tell_failure(std::span<ServerConn* const> conns) {
+bool Session::tell_failure(std::span<ServerConn* const> conns, const sharding::ClockedText* clocked) {
   for (ServerConn* conn : conns) {
     if (!conn->lost() && !conn->link.error) continue;
     pgwire::ErrorFields fields;
     if (conn->link.error && decode(Bytes(conn->link.error_body), fields)) {
       worker_.scratch.clear();
       if (fields.severity == "FATAL" || fields.severity == "PANIC") fields.severity = fields.localized_severity = "ERROR";
+      if (clocked != nullptr) fields.position = clocked->client_position(fields.position);
       append_error(worker_.scratch, fields);
       send(worker_.scratch);
     } else {

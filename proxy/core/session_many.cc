@@ -1,5 +1,6 @@
 // A query over several shards: each runs its part at once, and the rows go to the client as they come, in order.
 #include <algorithm>
+#include <bit>
 
 #include "drivers/pgwire/backend.h"
 #include "drivers/pgwire/frontend.h"
@@ -51,6 +52,8 @@ std::string with_formats(std::string tail, std::size_t hidden) {
   return tail;
 }
 
+ShardId first_of(std::uint64_t mask) { return ShardId(static_cast<std::uint16_t>(std::countr_zero(mask))); }
+
 std::size_t hidden_columns(const sql::Spread& spread) {
   return static_cast<std::size_t>(std::count_if(spread.sort.begin(), spread.sort.end(), [](const auto& key) { return key.hidden; }));
 }
@@ -66,14 +69,28 @@ void Session::gathered(ServerConn& from) {
 Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view query, Portal* portal) {
   const Plan& statement = plan->statements[index];
   if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
+  std::optional<sharding::ClockTimes> times;
+  if (!statement.clock.empty()) {
+    times = co_await read_clock(statement, first_of(route.mask));
+    if (!times) co_return false;
+  }
   if (statement.spread->gathers) {
-    const std::string kept(query);
-    co_return co_await GatherQuery(*this, statement, route, kept, portal).run();
+    const ClockedPtr clocked = times ? put_clock(statement, query, sharding::kSymbolicTimes) : nullptr;
+    if (times && !clocked) co_return false;
+    const std::string kept(clocked ? clocked->text() : query);
+    co_return co_await GatherQuery(*this, statement, route, kept, portal, {clocked, times.value_or(sharding::ClockTimes{})}).run();
+  }
+  ClockedPtr clocked;
+  if (times) {
+    clocked = put_clock(statement, query, *times);
+    if (!clocked) co_return false;
+    query = clocked->text();
   }
   sql::LexerOptions options;
   options.standard_conforming_strings = standard_conforming_strings();
-  const auto text = sharding::shard_text(query, *statement.spread, route.limit, route.offset, options);
+  auto text = sharding::shard_text(query, *statement.spread, route.limit, route.offset, options);
   if (!text) co_return fail_statement(text.error());
+  text->clocked = clocked;
   WorkerCounters::add(worker_.counters.all_shard_statements);
   route_mask_ = static_cast<std::uint16_t>(route.mask & ((std::uint64_t{1} << std::min<std::size_t>(pools_->primaries.size(), 16)) - 1));
   std::vector<ServerConn*> conns;
@@ -225,6 +242,7 @@ bool Session::tell_part_failure(ServerConn& conn, const sharding::ShardText& tex
   const int at = characters(std::string_view(text.text).substr(0, text.inserted_at));
   const int inserted = characters(std::string_view(text.text).substr(text.inserted_at, text.inserted));
   if (inserted > 0 && fields.position > at) fields.position = fields.position > at + inserted ? fields.position - inserted : 0;
+  if (text.clocked) fields.position = text.clocked->client_position(fields.position);
   worker_.scratch.clear();
   append_error(worker_.scratch, fields);
   send(worker_.scratch);

@@ -27,7 +27,8 @@ struct WritePart {
   ServerConn* conn = nullptr;
   std::vector<std::uint32_t> rows;  // of VALUES
   int position_offset = 0;          // characters of the client's string before the statement
-  std::optional<sharding::InsertPart> insert;  // empty: the client's own text
+  std::optional<sharding::InsertPart> insert;  // empty: the whole text
+  const sharding::ClockedText* clocked = nullptr;  // what was the client's text, when that reads the clock
 };
 
 namespace {
@@ -93,6 +94,26 @@ Result<std::vector<WritePart>> Session::split_write(const Plan& statement, const
   return parts;
 }
 
+// False: the client was told.
+bool Session::cut_clocked(std::vector<WritePart>& parts, const sharding::ClockedText& clocked) {
+  sql::LexerOptions options;
+  options.standard_conforming_strings = standard_conforming_strings();
+  std::size_t count = 0;
+  for (const WritePart& part : parts) count += part.rows.size();
+  std::optional<sharding::InsertRows> rows;
+  for (WritePart& part : parts) {
+    part.clocked = &clocked;
+    if (!part.insert) continue;
+    if (!rows) {
+      auto found = sharding::find_rows(clocked.text(), count, options);
+      if (!found) return fail_statement(found.error());
+      rows = std::move(*found);
+    }
+    part.insert = sharding::part_of(clocked.text(), *rows, part.rows);
+  }
+  return true;
+}
+
 Task<bool> Session::run_on_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal,
                                 std::string* held) {
   const Plan& statement = plan->statements[index];
@@ -125,7 +146,15 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
   WriteReply reply({.describe = portal == nullptr || portal->described,
                     .in_order = statement.many_write->by_rows && statement.returns_rows});
   for (WritePart& part : *parts) part.position_offset = offset;
-  bool ok = co_await write_parts(*parts, statement, text, portal, reply);
+  ClockedPtr clocked;
+  bool ok = true;
+  if (!statement.clock.empty() && !parts->empty()) {
+    const auto times = co_await read_clock(statement, parts->front().shard);
+    if (closing_) co_return false;
+    if (times) clocked = put_clock(statement, text, *times);
+    ok = clocked && cut_clocked(*parts, *clocked);
+  }
+  ok = ok && co_await write_parts(*parts, statement, clocked ? clocked->text() : text, portal, reply);
   if (closing_) co_return false;
   for (const WritePart& part : *parts) {
     if (part.conn == nullptr) continue;
@@ -287,6 +316,7 @@ void Session::tell_write_failure(const WritePart& part, const std::string& text)
   if (conn.lost() || !conn.link.error || !decode(Bytes(body), fields)) return send_lost(conn);
   if (fields.severity == "FATAL" || fields.severity == "PANIC") fields.severity = fields.localized_severity = "ERROR";
   if (part.insert) fields.position = part.insert->client_position(text, fields.position);
+  if (part.clocked != nullptr) fields.position = part.clocked->client_position(fields.position);
   if (fields.position > 0) fields.position += part.position_offset;
   worker_.scratch.clear();
   append_error(worker_.scratch, fields);

@@ -30,6 +30,7 @@ struct Transaction {
   };
   std::vector<Replay> replay;
   SettingsPtr settings_at_begin;
+  std::int64_t clock = 0;  // now() of what runs on several shards, in microseconds since 1970; 0: not asked for yet
   SettingsPtr local;       // what SET LOCAL made of the parameters that plans depend on; null: none of them
   // ParameterStatus messages of settings that no joined server takes back by itself.
   std::string report_at_end;

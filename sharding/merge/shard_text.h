@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "sharding/clock_text.h"
 #include "sharding/sql/lexer.h"
 #include "sharding/sql/plan.h"
 
@@ -17,6 +19,8 @@ struct ShardText {
   // Where bytes were put into the client's text, to map positions in error messages back; both 0 when none were.
   std::uint32_t inserted_at = 0;
   std::uint32_t inserted = 0;
+  // What was the client's text, when that reads the clock: positions are then first those of its text().
+  std::shared_ptr<const ClockedText> clocked;
 };
 
 // `sql` is one query, `limit` (or kNoLimit) and `offset` this execution's counts.

@@ -1,4 +1,7 @@
 // What an expression calls and contains, and so what may still be proven of its statement.
+#include <algorithm>
+
+#include "sharding/sql/clock_calls.h"
 #include "sharding/sql/names.h"
 #include "sharding/sql/query.h"
 #include "sharding/sql/scan.h"
@@ -88,6 +91,7 @@ void QueryWalker::walk(const TreeNode* node, const Scope* scope, WithScope* with
       check_operator(node);
       break;
     case TREE_SQL_VALUE:
+      if (const auto kind = clock_kind(node)) return note_clock(node, *kind);
       findings_.set_not_immutable("the current time or user");
       findings_.set_varies("the current time or user");
       return;
@@ -138,7 +142,22 @@ void QueryWalker::check_cast(const TreeNode* node) {
   if (!is_clock_type(name)) return;
   findings_.clock_text = true;
   // Only a literal's text can be searched for words such as 'now'.
-  if (!is(kid(node, 0), TREE_CONST)) findings_.set_not_immutable("a cast to " + std::string(name));
+  if (!is(kid(node, 0), TREE_CONST) && !is_clock_value(kid(node, 0))) findings_.set_not_immutable("a cast to " + std::string(name));
+}
+
+// Read once for all shards: what stands there is known before they see it.
+void QueryWalker::note_clock(const TreeNode* node, ClockCall::Kind kind) {
+  if (node->location < 0) return findings_.set_varies("the clock");
+  findings_.clock[node->location] = {kind, std::find(named_.begin(), named_.end(), node) != named_.end()};
+}
+
+// What may give its name to the output column that `value` makes.
+// https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/parser/parse_target.c (FigureColname)
+void QueryWalker::note_naming(const TreeNode* value) {
+  if (value == nullptr) return;
+  if (clock_kind(value)) named_.push_back(value);
+  if (value->kind != TREE_CAST && value->kind != TREE_COLLATE && value->kind != TREE_OTHER_EXPR) return;
+  for (const TreeNode* part : kids(value)) note_naming(part);
 }
 
 // An aggregate belongs to the level of its columns: one with columns of outer levels only may collapse any of
@@ -200,6 +219,7 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
     note_aggregate(node, scope);
     if (!is_orderless_aggregate(name)) findings_.depends_on_order();
   }
+  if (const auto kind = clock_kind(node)) return note_clock(node, *kind);
   if (function->volatility != schema::Volatility::kImmutable) {
     findings_.set_not_immutable(name);
     if (!same_on_all_shards(name)) findings_.set_varies(name);

@@ -2,6 +2,7 @@
 // runs.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,6 +51,7 @@ struct Findings {
   std::string not_immutable;     // a function or expression whose result may differ from shard to shard
   std::string user_function;     // the first one called
   std::string varies;            // a function whose result differs between shards or calls: the clock, random values
+  std::map<std::int32_t, ClockCall> clock;  // by where it stands in the text
   bool collates = false;         // COLLATE
   bool system_column = false;    // ctid, tableoid and the like, which mean nothing outside of one shard
   bool clock_text = false;       // a cast to a type whose input reads the clock

@@ -2,6 +2,7 @@
 // Source: https://www.postgresql.org/docs/15/queries-table-expressions.html#QUERIES-FROM
 #include <algorithm>
 
+#include "sharding/sql/clock_calls.h"
 #include "sharding/sql/names.h"
 #include "sharding/sql/query.h"
 
@@ -281,6 +282,10 @@ void QueryWalker::subselect(const TreeNode* node, Scope& scope, const Outer& out
 }
 
 void QueryWalker::range_function(const TreeNode* node, Scope& scope, const Outer& outer, Targets& entries) {
+  // A constant can take the place of a value, not of a function in FROM.
+  for (const TreeNode* call : kids(kid(node, 0))) {
+    if (clock_kind(call)) findings_.set_varies("the clock in FROM");
+  }
   walk_all(kid(node, 0), &scope, outer.with);
   NamespaceItem item;
   item.entry = new_entry();

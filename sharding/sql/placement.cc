@@ -264,6 +264,9 @@ void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, State
   plan.notifies = findings.notifies;
   if (context.sharded()) {
     place_sharded(walker, context, plan);
+    if (plan.spread || plan.many_write || plan.reference_write) {
+      for (const auto& [location, call] : findings.clock) plan.clock.push_back(call);
+    }
   } else {
     plan.where = Where::kHome;
   }

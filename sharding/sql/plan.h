@@ -165,6 +165,16 @@ struct ManyWrite {
   bool operator==(const ManyWrite&) const = default;
 };
 
+// One reading of the clock in a statement's text, which over several shards is replaced by a constant: see clock_text.h.
+struct ClockCall {
+  enum class Kind : std::uint8_t {
+    kNow, kTransactionTimestamp, kStatementTimestamp, kCurrentDate, kCurrentTime, kCurrentTimestamp, kLocalTime, kLocalTimestamp,
+  };
+  Kind kind = Kind::kNow;
+  bool names_column = false;       // an output column may be named after it
+  bool operator==(const ClockCall&) const = default;
+};
+
 // COPY over several shards: rows go to the shards of their keys, or to all; or come from each shard.
 struct ManyCopy {
   bool in = false;                 // FROM STDIN
@@ -198,6 +208,7 @@ struct StatementPlan {
   std::string stand_in;            // kAllShards: what the shards are sent instead of the client's text
   std::shared_ptr<const ManyWrite> many_write;  // as `spread`, of a writing statement
   std::shared_ptr<const ManyCopy> many_copy;    // kManyShards, kKeys: COPY; `spread` is of the query that it copies
+  std::vector<ClockCall> clock;    // kManyShards, kAllShards, kKeys over several: in the order of the text
   std::optional<Error> refusal;    // Where::kRefused
   bool reference_write = false;    // kAllShards because of a reference table: lock order and one-time evaluation apply
   bool clock_text = false;         // reference_write: a text such as 'now' would be read as the time of each shard

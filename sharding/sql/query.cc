@@ -247,6 +247,7 @@ Columns QueryWalker::targets(const TreeNode* list, const Scope& scope, WithScope
       columns.complete = columns.complete && all.complete;
       continue;
     }
+    if (text_of(target).empty()) note_naming(value);
     walk(value, &scope, with);
     if (list == kid(root_, TREE_SELECT_TARGETS)) top_.widths.push_back(1);
     const auto name = output_name(target);

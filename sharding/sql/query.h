@@ -159,6 +159,8 @@ class QueryWalker {
   void note_aggregate(const TreeNode* node, const Scope* scope);
   void apply_trait(const TreeNode* node, std::string_view name);
   void note_set_config(const TreeNode* node);
+  void note_clock(const TreeNode* node, ClockCall::Kind kind);
+  void note_naming(const TreeNode* value);
   void check_operator(const TreeNode* node);
   void check_cast(const TreeNode* node);
 
@@ -234,6 +236,7 @@ class QueryWalker {
   const TreeNode* root_ = nullptr;        // the statement, or what it inserts, when that is a plain SELECT
   Targets nullable_;
   std::vector<const TreeNode*> strings_;  // all string literals in expressions
+  std::vector<const TreeNode*> named_;    // what reads the clock and may name an output column
   std::map<std::uint32_t, int> param_uses_;
   std::map<std::pair<std::uint32_t, Oid>, int> typed_params_;
 };

@@ -121,6 +121,7 @@ void find_inner(StatementInput& input, StatementPlan& plan) {
 void one_shard_only(StatementPlan& plan, const char* what) {
   plan.spread.reset();
   plan.many_write.reset();
+  if (!plan.reference_write) plan.clock.clear();
   if (plan.where != Where::kManyShards) return;
   refuse(plan, unsupported(std::string(what) + " of a query over several shards is not supported",
                            "Name one value of the sharding key."));
@@ -183,7 +184,7 @@ void plan_copy(StatementInput& input, const TreeNode* node, StatementPlan& plan)
   const TreeNode* query = kid(node, 1);
   if (query != nullptr) {
     plan_statement(input, query, plan);
-    if (plan.spread && only_unites(*plan.spread)) {
+    if (plan.spread && only_unites(*plan.spread) && plan.clock.empty()) {
       plan.many_copy = copy_of_query(node);
     }
     if (!plan.many_copy) one_shard_only(plan, "COPY");

@@ -49,8 +49,8 @@ TEST(ManyWrite, ReadsWhatIsTiedToTheKey) {
 TEST(ManyWrite, RefusesWhatShardsWouldDoDifferently) {
   expect({
       {"UPDATE users SET name = random()::text", "refused"},
-      {"UPDATE users SET created_at = now()", "refused"},
-      {"UPDATE users SET created_at = current_timestamp", "refused"},
+      {"UPDATE users SET created_at = clock_timestamp()", "refused"},
+      {"UPDATE users SET name = current_user", "refused"},
       {"UPDATE users SET created_at = DEFAULT", "refused"},
       {"DELETE FROM users WHERE my_function(id)", "refused"},
       {"DELETE FROM users RETURNING ctid", "refused"},
@@ -89,7 +89,8 @@ TEST(ManyWrite, SplitsTheRowsOfValues) {
   EXPECT_TRUE(splits("INSERT INTO users VALUES (1, (SELECT name FROM categories WHERE id = 1)), (2, lower('B'))"));
   EXPECT_FALSE(splits("INSERT INTO users VALUES (1, 'a')"));
   EXPECT_FALSE(splits("INSERT INTO users VALUES (1, 'a'), (2)"));
-  EXPECT_FALSE(splits("INSERT INTO users (id, created_at) VALUES (1, now()), (2, now())"));
+  EXPECT_TRUE(splits("INSERT INTO users (id, created_at) VALUES (1, now()), (2, now())"));
+  EXPECT_FALSE(splits("INSERT INTO users (id, created_at) VALUES (1, clock_timestamp()), (2, now())"));
   EXPECT_FALSE(splits("INSERT INTO users VALUES (1, random()::text), (2, 'b')"));
   EXPECT_FALSE(splits("INSERT INTO users VALUES (1, (SELECT kind FROM accounts WHERE user_id = 1)), (2, 'b')"));
   EXPECT_FALSE(splits("INSERT INTO users VALUES (1, 'a'), (2, 'b') RETURNING ctid"));
@@ -129,7 +130,7 @@ TEST(ManyWrite, InsertsWhatAShardSelects) {
       {"INSERT INTO accounts (id, user_id) SELECT row_number() OVER (), user_id FROM transactions", "refused"},
       {"INSERT INTO accounts (id, user_id) SELECT id, user_id FROM transactions UNION ALL SELECT id, user_id FROM accounts", "refused"},
       {"INSERT INTO accounts (id, user_id) SELECT c.id, a.user_id FROM categories c LEFT JOIN accounts a ON a.id = c.id", "refused"},
-      {"INSERT INTO accounts (id, user_id, opened_at) SELECT id, user_id, now() FROM transactions", "refused"},
+      {"INSERT INTO accounts (id, user_id, opened_at) SELECT id, user_id, clock_timestamp() FROM transactions", "refused"},
       {"INSERT INTO accounts (id, user_id) SELECT 1, a.user_id FROM users u JOIN accounts a ON a.kind = u.name", "refused"},
       {"INSERT INTO loose SELECT id, 1 FROM users", "refused"},
       {"INSERT INTO categories SELECT id, name FROM users", "refused"},
