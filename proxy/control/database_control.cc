@@ -48,7 +48,7 @@ asio::awaitable<void> DatabaseControl::start_loops() {
   monitor_.emplace(io_, database_, state_->health(), settings_);
   catalog_.emplace(io_, database_, settings_, [this](std::shared_ptr<const schema::Catalog> catalog) {
     const auto now = state_->snapshot();
-    state_->publish({std::move(catalog), now->map, now->ids});
+    state_->publish({std::move(catalog), now->map, now->ids, now->drift});
   });
   catalog_->refresh([&](const Result<std::uint64_t>&) { arrived(); });
   catalog_->start();
@@ -65,7 +65,7 @@ void DatabaseControl::start_sharded_loops() {
   map_.emplace(io_, cluster_, database_, settings_, state_->snapshot()->map->epoch(),
                [this](std::shared_ptr<const sharding::ShardMap> map) {
                  const auto now = state_->snapshot();
-                 state_->publish({now->catalog, std::move(map), now->ids});
+                 state_->publish({now->catalog, std::move(map), now->ids, now->drift});
                });
   map_->start();
   recovery_.emplace(io_, cluster_, database_, settings_,
@@ -75,9 +75,9 @@ void DatabaseControl::start_sharded_loops() {
                     });
   recovery_->start();
   locks_.emplace(io_, cluster_, database_, settings_);
-  ids_.emplace(io_, database_, settings_, [this](ShardIdsPtr ids) {
+  ids_.emplace(io_, database_, settings_, [this](ShardIdsPtr ids, std::shared_ptr<const schema::Drift> drift) {
     const auto now = state_->snapshot();
-    state_->publish({now->catalog, now->map, std::move(ids)});
+    state_->publish({now->catalog, now->map, std::move(ids), std::move(drift)});
   });
 }
 

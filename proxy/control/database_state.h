@@ -11,6 +11,7 @@
 
 #include "proxy/control/server_health.h"
 #include "schema/catalog.h"
+#include "schema/drift.h"
 #include "schema/object_ids.h"
 #include "sharding/shard_map.h"
 
@@ -27,6 +28,7 @@ struct DatabaseSnapshot {
   std::shared_ptr<const sharding::ShardMap>
       map;  // never null; an unsharded database has one bucket run on shard 0
   ShardIdsPtr ids;  // null: all alike, or not known yet
+  std::shared_ptr<const schema::Drift> drift;  // null: no table differs between shards, as far as is known
 };
 
 // Shared by all threads; lives as long as anyone holds it, also after Control has stopped.

@@ -1,4 +1,5 @@
-// Keeps the OIDs that each shard gave to users' types and relations, for translation to those of the canonical shard.
+// Watches what differs between shards: the OIDs that each gave to users' types and relations, for translation to those of the
+// canonical shard; and tables whose definitions are not the same.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -21,7 +22,7 @@ namespace howdah::control {
 // Of one database with several shards. Lives on the control thread. Reads from all primaries.
 class IdsWatch {
  public:
-  using Publish = std::function<void(ShardIdsPtr)>;
+  using Publish = std::function<void(ShardIdsPtr, std::shared_ptr<const schema::Drift>)>;
   using Done = std::function<void()>;
 
   // `database` outlives it.
@@ -35,15 +36,24 @@ class IdsWatch {
 
  private:
   using Names = std::map<std::string, Oid>;  // kind, schema and name -> OID
+  struct Shape {
+    std::vector<std::string> columns;
+    std::string guards;  // triggers and row-level security
+    bool operator==(const Shape&) const = default;
+  };
+  using Shapes = std::map<std::string, Shape>;   // schema and name -> definition
   struct Shard {
     explicit Shard(boost::asio::io_context& io) : connection(io) {}
     pq::AsyncConnection connection;
     std::string fingerprint;
     std::optional<Names> names;  // empty: it has not told yet
+    Shapes shapes;
   };
 
   boost::asio::awaitable<void> run();
   boost::asio::awaitable<bool> check(std::size_t index);
+  bool look_for_drift();
+  std::optional<schema::Difference> difference(const std::string& table, const Shape& canonical) const;
   void publish();
 
   const config::Database& database_;
@@ -52,6 +62,8 @@ class IdsWatch {
   std::vector<std::unique_ptr<Shard>> shards_;
   boost::asio::steady_timer timer_;
   std::vector<Done> waiting_;
+  // Found in this round and in the one before: DDL reaches one shard after the other.
+  std::shared_ptr<const schema::Drift> found_, drift_, published_;
   bool stopping_ = false;
 };
 

@@ -68,6 +68,7 @@ Task<bool> GatherQuery::describe() {
   const auto snapshot = database.snapshot();
   context.catalog = snapshot.catalog.get();
   context.rules = &database.config().rules;
+  context.drift = snapshot.drift.get();
   context.search_path = s.search_path();
   context.lexer.standard_conforming_strings = s.standard_conforming_strings();
   const auto forms = sql::gather_forms(query_, portal_ == nullptr ? std::vector<Oid>() : portal_->statement->types, context);

@@ -103,6 +103,7 @@ Result<Session::PlanPtr> Session::plan_text(Bytes text, std::span<const Oid> typ
   sql::AnalyzeContext context;
   context.catalog = database.snapshot().catalog.get();
   context.rules = &database.config().rules;
+  context.drift = database.snapshot().drift.get();
   context.search_path = search_path();
   context.lexer = lexer;
   auto analysis = sql::analyze(text, worker_.tokens, types, context);

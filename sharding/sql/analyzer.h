@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "schema/catalog.h"
+#include "schema/drift.h"
 #include "sharding/rules.h"
 #include "sharding/sql/lexer.h"
 #include "sharding/sql/plan.h"
@@ -18,6 +19,7 @@ namespace howdah::sharding::sql {
 struct AnalyzeContext {
   const schema::Catalog* catalog = nullptr;   // null: unsharded without a control account; no read is proven read-only
   const Rules* rules = nullptr;
+  const schema::Drift* drift = nullptr;       // null: all shards' tables are alike
   std::vector<std::string> search_path;       // resolved: "$user" replaced, missing schemas kept
   LexerOptions lexer;
   bool sharded() const { return rules != nullptr && rules->shards > 1; }

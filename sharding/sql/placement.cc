@@ -254,6 +254,16 @@ void refuse(StatementPlan& plan, Error error) {
   plan.many_copy.reset();
 }
 
+bool refuse_drift(const AnalyzeContext& context, const schema::Relation& relation, bool all_columns, StatementPlan& plan) {
+  if (context.drift == nullptr) return false;
+  const auto& root = context.catalog->root_of(relation);
+  const schema::Difference* difference = context.drift->find(root.oid);
+  if (difference == nullptr || (difference->only_adds && !all_columns)) return false;
+  refuse(plan, unsupported("table " + display_name(root) + " is not the same on all shards",
+                           "Give it one definition on all shards, by DDL through Howdah or on the shards themselves.", difference->what));
+  return true;
+}
+
 void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, StatementPlan& plan) {
   const Findings& findings = walker.findings();
   plan.read_only = reads && findings.read_only && context.catalog != nullptr;
@@ -264,6 +274,11 @@ void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, State
   plan.notifies = findings.notifies;
   if (context.sharded()) {
     place_sharded(walker, context, plan);
+    if (plan.where == Where::kManyShards || plan.many_write || plan.reference_write) {
+      for (const auto& use : findings.tables) {
+        if (refuse_drift(context, *use.relation, false, plan)) return;
+      }
+    }
     if (plan.spread || plan.many_write || plan.reference_write) {
       for (const auto& [location, call] : findings.clock) plan.clock.push_back(call);
     }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "tests/e2e_sharded/twin.h"
+#include "tests/support/wait.h"
 
 namespace howdah::e2e_sharded {
 namespace {
@@ -90,6 +91,22 @@ class BadInput : public ::testing::Test {
     while (PGresult* result = PQgetResult(conn)) {
       if (const char* code = PQresultErrorField(result, PG_DIAG_SQLSTATE)) out = code;
       PQclear(result);
+    }
+    return out;
+  }
+
+  static std::string copy_out(const std::string& sql) {
+    PGconn* conn = world_->howdah();
+    PGresult* result = PQexec(conn, sql.c_str());
+    const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    std::string out = state == nullptr ? "" : state;
+    if (PQresultStatus(result) == PGRES_COPY_OUT) {
+      for (char* line = nullptr; PQgetCopyData(conn, &line, 0) > 0;) PQfreemem(line);
+    }
+    PQclear(result);
+    while (PGresult* rest = PQgetResult(conn)) {
+      if (const char* code = PQresultErrorField(rest, PG_DIAG_SQLSTATE)) out = code;
+      PQclear(rest);
     }
     return out;
   }
@@ -202,6 +219,29 @@ TEST_F(BadInput, ShardsThatDiffer) {
       EXPECT_EQ(world_->cluster().primary(shard).superuser().scalar("SELECT count(*) FROM pg_prepared_xacts"), "0");
     }
   }
+}
+
+TEST_F(BadInput, TablesThatAreNotTheSame) {
+  const auto becomes = [](const std::string& sql, const std::string& sqlstate) {
+    std::string state;
+    const auto try_it = [&] { return (state = sql.starts_with("COPY") ? copy_out(sql) : ours(sql).sqlstate) == sqlstate; };
+    return testing::wait_until(try_it, std::chrono::seconds(20)) ? ::testing::AssertionSuccess() : ::testing::AssertionFailure() << sql << ": " << state;
+  };
+  // Each shard by itself would take them.
+  for (const char* sql : {"COPY turned TO STDOUT", "INSERT INTO turned VALUES (100, 1, 2), (101, 1, 2), (102, 1, 2), (103, 1, 2)", "UPDATE turned SET n = 1",
+                          "SELECT user_id, n FROM turned", "SELECT count(*) FROM turned", "DELETE FROM typed WHERE m = 77", "COPY wide TO STDOUT"}) {
+    EXPECT_TRUE(becomes(sql, "0A000"));
+  }
+  const Rows refused = ours("SELECT count(*) FROM turned");
+  EXPECT_EQ(refused.message, "table turned is not the same on all shards");
+  EXPECT_EQ(copy_in("COPY turned FROM STDIN", "100\t1\t2\n101\t1\t2\n"), "0A000");
+  EXPECT_EQ(contents("turned")[2], "(1000,5,7)");
+  // What each shard answers for itself goes on, and so does a table that only has more columns somewhere.
+  EXPECT_EQ(ours("SELECT n FROM turned WHERE user_id = 3").sqlstate, "");
+  EXPECT_EQ(ours("SELECT user_id, n FROM wide").sqlstate, "");
+  // Mended, it is used again.
+  world_->cluster().primary(2).superuser().must("DROP TABLE turned; CREATE TABLE turned (user_id bigint PRIMARY KEY, n int, m int); GRANT ALL ON turned TO app");
+  EXPECT_TRUE(becomes("SELECT count(*) FROM turned", ""));
 }
 
 }  // namespace
