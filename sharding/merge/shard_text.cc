@@ -148,7 +148,8 @@ Result<ShardText> shard_text(std::string_view sql, const sql::Spread& spread, st
       if (!key.hidden) continue;
       const Range& item = clauses.sort[key.item];
       if (clauses.has_targets || !hidden.empty()) hidden += ",";
-      hidden += " (" + std::string(sql.substr(item.begin, item.end - item.begin)) + ")";
+      // A name of its own: by itself `a::date` would be named a, and make an ORDER BY a ambiguous.
+      hidden += " (" + std::string(sql.substr(item.begin, item.end - item.begin)) + ") AS howdah_sort_" + std::to_string(key.item);
     }
     hidden += " ";
     body = clauses.targets_end;

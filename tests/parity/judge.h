@@ -27,7 +27,7 @@ class Judge {
   Verdict execute(const Step& step, const Row& values, Mode mode);
   Verdict write(const Step& step, const Row& values, Mode mode);
   Verdict in_transaction(const Step& step, const Row& values, Mode mode);
-  std::string same_sight();
+  std::string same_sight(const std::string& statement);
   void end_transactions();
   void reconnect();
 

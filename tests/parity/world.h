@@ -28,11 +28,14 @@ class World {
   void restore();
 
  private:
-  std::string misplaced(testing::PgConn& shard, int number);
+  // Of each table the sum of its rows' hashes, as text; of a shard then the number of rows that belong elsewhere.
+  std::vector<std::string> fingerprint(std::size_t server);
+  std::string compare_rows(const char* table, bool reference);
 
   testing::PgCluster cluster_;
   std::unique_ptr<testing::HowdahProcess> proxy_;
   std::vector<testing::PgConn> servers_;  // the shards', and the twin's
+  std::vector<std::vector<std::string>> first_;  // fingerprints at the beginning
 };
 
 }  // namespace howdah::parity

@@ -45,18 +45,18 @@ TEST(ShardText, AsksEachShardForAllRowsThatItMayContribute) {
 
 TEST(ShardText, CarriesWhatIsSortedBy) {
   EXPECT_EQ(text("SELECT a FROM t ORDER BY lower(b) DESC NULLS LAST, c", spread({hidden(0), hidden(1)})),
-            "SELECT a, (lower(b)), (c)  FROM t ORDER BY lower(b) DESC NULLS LAST, c");
+            "SELECT a, (lower(b)) AS howdah_sort_0, (c) AS howdah_sort_1  FROM t ORDER BY lower(b) DESC NULLS LAST, c");
   EXPECT_EQ(text("SELECT a FROM t ORDER BY a, f(b, c)[1] LIMIT 3", spread({visible(0), hidden(1)}, kSome), 3),
-            "SELECT a, (f(b, c)[1])  FROM t ORDER BY a, f(b, c)[1]  LIMIT 3");
-  EXPECT_EQ(text("SELECT FROM t ORDER BY b", spread({hidden(0)})), "SELECT (b)  FROM t ORDER BY b");
+            "SELECT a, (f(b, c)[1]) AS howdah_sort_1  FROM t ORDER BY a, f(b, c)[1]  LIMIT 3");
+  EXPECT_EQ(text("SELECT FROM t ORDER BY b", spread({hidden(0)})), "SELECT (b) AS howdah_sort_0  FROM t ORDER BY b");
 }
 
 TEST(ShardText, KnowsClausesFromNames) {
   EXPECT_EQ(text("SELECT a IS DISTINCT FROM b, \"from\", t.from, (SELECT 1 FROM u ORDER BY 1 LIMIT 1) FROM t WHERE t.limit = 1 ORDER BY c",
                  spread({hidden(0)})),
-            "SELECT a IS DISTINCT FROM b, \"from\", t.from, (SELECT 1 FROM u ORDER BY 1 LIMIT 1), (c)  FROM t WHERE t.limit = 1 ORDER BY c");
+            "SELECT a IS DISTINCT FROM b, \"from\", t.from, (SELECT 1 FROM u ORDER BY 1 LIMIT 1), (c) AS howdah_sort_0  FROM t WHERE t.limit = 1 ORDER BY c");
   EXPECT_EQ(text("WITH w AS (SELECT 1 FROM x LIMIT 2) SELECT extract(year FROM a) FROM t ORDER BY 'LIMIT', c", spread({visible(0), hidden(1)})),
-            "WITH w AS (SELECT 1 FROM x LIMIT 2) SELECT extract(year FROM a), (c)  FROM t ORDER BY 'LIMIT', c");
+            "WITH w AS (SELECT 1 FROM x LIMIT 2) SELECT extract(year FROM a), (c) AS howdah_sort_1  FROM t ORDER BY 'LIMIT', c");
 }
 
 TEST(ShardText, RefusesWhatItCannotTellApart) {
@@ -68,7 +68,7 @@ TEST(ShardText, SaysWhereBytesWerePutIn) {
   const auto out = shard_text("SELECT a FROM t ORDER BY b", spread({hidden(0)}), sql::kNoLimit, 0, {});
   ASSERT_TRUE(out);
   EXPECT_EQ(out->inserted_at, 8u);
-  EXPECT_EQ(out->inserted, std::string(", (b) ").size());
+  EXPECT_EQ(out->inserted, std::string(", (b) AS howdah_sort_0 ").size());
 }
 
 }  // namespace
