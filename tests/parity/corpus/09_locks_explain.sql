@@ -1,0 +1,123 @@
+-- shape: FOR UPDATE and FOR SHARE
+SELECT id FROM users WHERE id IN (1, 2, 3) FOR UPDATE;
+SELECT id FROM users WHERE region = 'eu' ORDER BY id FOR UPDATE;
+SELECT id FROM accounts WHERE user_id = 3 FOR NO KEY UPDATE NOWAIT;
+SELECT u.id FROM users u JOIN accounts a ON a.user_id = u.id WHERE u.id = 3 FOR UPDATE OF u;
+SELECT id FROM users WHERE region = 'us' ORDER BY id LIMIT 2 FOR UPDATE SKIP LOCKED;
+SELECT id FROM users WHERE id = 3 FOR KEY SHARE;
+SELECT count(*) FROM users FOR UPDATE;
+SELECT DISTINCT region FROM users FOR UPDATE;
+
+-- shape: expressions over rows of several shards
+SELECT id, upper(name), name || '/' || coalesce(plan, '-') FROM users ORDER BY id;
+SELECT id, round(balance / 3, 4), balance::int, trunc(balance), ceil(balance), mod(balance, 7) FROM accounts ORDER BY id;
+SELECT id, tags[1], array_length(tags, 1), 'food' = ANY(tags), tags || ARRAY['x'] FROM transactions WHERE id < 40 ORDER BY id;
+SELECT id, body->'n', body->>'kind', body ? 'n', jsonb_typeof(body) FROM events ORDER BY id;
+SELECT id, extract(dow FROM created_at), created_at::date, age(created_at, '2024-01-01+00'), to_char(created_at, 'YYYY-MM-DD HH24:MI') FROM users ORDER BY id;
+SELECT id, substring(name FROM 1 FOR 2), position('o' IN name), reverse(name), lpad(name, 8, '*'), md5(name) FROM users ORDER BY id;
+SELECT id, name LIKE 'B%', name ~ '[aeiou]$', name IN ('Ann', 'Bob'), name BETWEEN 'A' AND 'C' FROM users ORDER BY id;
+SELECT id, CASE region WHEN 'eu' THEN 1 WHEN 'us' THEN 2 ELSE 0 END, region IS NULL, nullif(plan, 'free') FROM users ORDER BY id;
+SELECT id, created_at AT TIME ZONE 'Asia/Tokyo', created_at + interval '1 month' FROM users WHERE id < 10 ORDER BY id;
+SELECT id, balance::float8, balance::text, balance::numeric(10,1), balance > 0 AND currency = 'EUR' FROM accounts ORDER BY id;
+SELECT id, currency, length(currency), currency || 'x', currency = 'EUR ' FROM accounts ORDER BY id;
+SELECT id, ARRAY[id, id + 1], ROW(id, name) FROM users WHERE id < 4 ORDER BY id;
+SELECT id, generate_series(1, 2) AS g FROM users WHERE id < 4 ORDER BY id, g;
+SELECT id, unnest(tags) AS tag FROM transactions WHERE id < 20 ORDER BY id, tag;
+SELECT id FROM users WHERE name IS NOT NULL AND (region, plan) = ('eu', 'free') ORDER BY id;
+SELECT id FROM users WHERE email LIKE 'u1%' OR name ILIKE 'z%' ORDER BY id;
+SELECT id FROM transactions WHERE tags @> ARRAY['food'] ORDER BY id;
+SELECT id FROM transactions WHERE tags = '{}' AND note IS NULL ORDER BY id;
+SELECT id FROM events WHERE body @> '{"kind": "login"}' ORDER BY id;
+SELECT id FROM accounts WHERE balance IS DISTINCT FROM NULL AND opened_at < '2023-07-10' ORDER BY id;
+SELECT id FROM users WHERE created_at >= date '2023-06-05' AND created_at < date '2023-06-05' + 7 ORDER BY id;
+SELECT id FROM transactions WHERE created_at BETWEEN '2024-01-15' AND '2024-02-15' AND amount BETWEEN -10 AND 10 ORDER BY id;
+SELECT id, 'NaN'::float8, NULL::int, '{}'::jsonb, B'101', '12:00'::time, '1.2.3.4'::inet, 'a'::"char" FROM users WHERE id < 3 ORDER BY id;
+SELECT id, now() IS NULL FROM users WHERE id < 3;
+SELECT id FROM users WHERE created_at < now() ORDER BY id;
+SELECT id FROM users WHERE created_at < current_date - 30 ORDER BY id;
+SELECT id, random() >= 0 FROM users WHERE id < 3;
+SELECT id, current_user FROM users WHERE id < 3 ORDER BY id;
+SELECT id, ctid IS NOT NULL FROM users WHERE id = 3;
+SELECT tableoid::regclass FROM users WHERE id = 3;
+SELECT tableoid::regclass, count(*) FROM transactions GROUP BY 1;
+SELECT pg_typeof(id), pg_typeof(balance) FROM accounts WHERE id = 31;
+-- params: a%
+-- params: %
+SELECT id FROM users WHERE name LIKE $1 ORDER BY id;
+-- params: 10 | 2024-02-01
+SELECT id FROM transactions WHERE amount > $1 AND created_at > $2 ORDER BY id;
+-- params: food
+SELECT id FROM transactions WHERE $1 = ANY(tags) ORDER BY id;
+-- params: {eu,us}
+SELECT id FROM users WHERE region = ANY($1) ORDER BY id;
+-- params: \N
+SELECT id FROM users WHERE $1::text IS NULL OR region = $1 ORDER BY id;
+
+-- shape: errors
+SELEC 1;
+SELECT FROM WHERE;
+SELECT id FROM users WHERE;
+SELECT * FROM users WHERE id = 3 AND;
+SELECT * FROM users WHERE (id = 3;
+SELECT 'unterminated;
+SELECT * FROM nothing_there;
+SELECT * FROM nothing.users;
+SELECT nothing FROM users;
+SELECT users.nothing FROM users WHERE id = 3;
+SELECT u.id FROM users u JOIN accounts a ON a.user_id = u.nothing;
+SELECT id FROM users u JOIN accounts a ON a.user_id = u.id;
+SELECT nothing(id) FROM users;
+SELECT lower(id) FROM users;
+SELECT id + name FROM users;
+SELECT name::int FROM users WHERE name IS NOT NULL;
+SELECT name::int FROM users WHERE id = 3;
+SELECT 1 / 0;
+SELECT 1 / (id - 3) FROM users;
+SELECT 1 / (id - 3) FROM users WHERE id = 3;
+SELECT 1 / 0 FROM users WHERE region = 'nowhere';
+SELECT balance / (balance - balance) FROM accounts;
+SELECT id::int FROM users ORDER BY id;
+SELECT (id * 2)::int2 FROM users WHERE id > 40000;
+SELECT id FROM users WHERE name = 3;
+SELECT id FROM users WHERE region > ALL (SELECT 1);
+SELECT id FROM users WHERE id = (SELECT user_id FROM accounts a WHERE a.user_id = users.id);
+SELECT id FROM users WHERE created_at = 'no time';
+SELECT id FROM users WHERE id = 3 AND created_at = 'no time';
+SELECT id, count(*) FROM users;
+SELECT region FROM users GROUP BY plan;
+SELECT id FROM users ORDER BY 5;
+SELECT id FROM users LIMIT 'many';
+SELECT to_date('x', 'YYYY') FROM users;
+SELECT substring(name FROM 1 FOR -1) FROM users WHERE name IS NOT NULL;
+SELECT ('{1,2'::int[])[1] FROM users;
+SELECT body->>'n' + 1 FROM events;
+SELECT sqrt(-id) FROM users WHERE id > 0;
+SELECT a.id FROM users a, users a WHERE a.id = 3;
+SELECT id AS x FROM users WHERE x = 3;
+SELECT * FROM users NATURAL JOIN accounts USING (id);
+SELECT * FROM users u LEFT JOIN accounts a;
+INSERT INTO users;
+UPDATE users SET;
+DELETE users WHERE id = 3;
+SELECT $1;
+SELECT id FROM users WHERE id = $0;
+EXECUTE nothing_prepared(1);
+DEALLOCATE nothing_prepared;
+FETCH 1 FROM nothing_open;
+CLOSE nothing_open;
+ROLLBACK TO nothing_saved;
+RELEASE nothing_saved;
+SAVEPOINT outside;
+SET nothing_of_this_name = 1;
+SET timezone = 'Nowhere/Land';
+SET TRANSACTION ISOLATION LEVEL NONSENSE;
+CREATE TABLE users (id int);
+DROP TABLE nothing_there;
+ALTER TABLE nothing_there ADD COLUMN x int;
+TRUNCATE nothing_there;
+COPY nothing_there FROM STDIN;
+GRANT SELECT ON nothing_there TO app;
+LOCK TABLE users;
+EXPLAIN SELECT nothing FROM users;
+COMMIT PREPARED 'nothing_prepared';
+ROLLBACK PREPARED 'nothing_prepared';
