@@ -7,6 +7,7 @@ namespace howdah::parity {
 namespace {
 
 void read_rows(PGresult* result, Answer& out) {
+  if (PQresultStatus(result) == PGRES_COPY_IN || PQresultStatus(result) == PGRES_COPY_OUT) return;  // columns without names
   for (int c = 0; c < PQnfields(result); ++c) {
     out.names.emplace_back(PQfname(result, c));
     out.types.push_back(PQftype(result, c));

@@ -1,4 +1,6 @@
--- The demo schema, created on every shard and on the twin.
+-- The demo schema, created on every shard and on the twin. The application owns it.
+GRANT ALL ON SCHEMA public TO app;
+SET ROLE app;
 CREATE TABLE users (
   id bigint PRIMARY KEY, email text NOT NULL, name text, region text, plan text, created_at timestamptz);
 CREATE TABLE accounts (
@@ -22,6 +24,3 @@ CREATE SCHEMA archive;
 CREATE TABLE archive.accounts (id bigint, user_id bigint, balance numeric(18,2), PRIMARY KEY (user_id, id));
 CREATE TABLE "Order Lines" ("User Id" bigint, "select" text, "Ünits" int, PRIMARY KEY ("User Id", "Ünits"));
 CREATE VIEW rich_accounts AS SELECT id, user_id, balance FROM accounts WHERE balance > 1000;
-
-GRANT ALL ON ALL TABLES IN SCHEMA public, archive TO app;
-GRANT ALL ON SCHEMA public, archive TO app;

@@ -128,6 +128,14 @@ Verdict Judge::judge_in(const Case& one, Mode mode) {
   return verdict;
 }
 
+Verdict Judge::judge_once(const Step& step, bool writes, Mode mode) {
+  const Row values = step.values.empty() ? Row() : step.values.front();
+  if (writes) return in_transaction(step, values, mode);
+  auto verdict = execute(step, values, mode);
+  end_transactions();
+  return verdict;
+}
+
 Verdict Judge::judge(const Case& one) {
   Verdict worst;
   for (const Mode mode : kModes) {

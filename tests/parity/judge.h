@@ -20,6 +20,8 @@ class Judge {
   explicit Judge(World& world);
   // In each mode, with each row of parameters; the worst of them.
   Verdict judge(const Case& one);
+  // In one mode; a write in a transaction that is rolled back.
+  Verdict judge_once(const Step& step, bool writes, Mode mode);
 
  private:
   Verdict judge_in(const Case& one, Mode mode);

@@ -4,6 +4,7 @@
 // table of docs/SQL_SUPPORT.md instead of checking it. HOWDAH_PARITY_SHOW=1 prints every refusal.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 
@@ -40,7 +41,9 @@ TEST(Parity, AnswersAsPostgresqlDoesOrRefuses) {
   Report report;
   for (const auto& one : read_corpora("tests/parity/corpus")) {
     if (!chosen(one, only)) continue;
+    const auto begin = std::chrono::steady_clock::now();
     const auto verdict = judge.judge(one);
+    if (show && std::chrono::steady_clock::now() - begin > std::chrono::seconds(2)) std::cout << "slow: " << one.place << "\n";
     report.add(one, verdict);
     if (!one.fault.empty()) {
       judge_fault(one, verdict);
