@@ -201,6 +201,10 @@ Task<> Session::describe_statement(StatementPtr statement, std::shared_ptr<Clien
     co_await fail_group(failed_transaction());
     co_return;
   }
+  // A FETCH has the columns of its cursor, which one server knows.
+  if (e.conn == nullptr && !(*plan)->statements.empty() && (*plan)->statements[0].verb == Verb::kFetch) {
+    if (ServerConn* holder = cursor_conn((*plan)->statements[0].name)) use(*holder);
+  }
   ServerConn* conn = co_await any_conn();
   if (conn == nullptr) co_return;
   std::uint16_t effect = 0;

@@ -149,7 +149,6 @@ SELECT nothing FROM users;
 
 -- shape: cursors
 -- reads
--- fault: Describe of a prepared FETCH says that it has no columns
 -- block
 BEGIN;
 DECLARE c CURSOR FOR SELECT id, name FROM users WHERE id = 3;
@@ -157,7 +156,6 @@ FETCH ALL FROM c;
 CLOSE c;
 COMMIT;
 -- end
--- fault: Describe of a prepared FETCH says that it has no columns
 -- block
 BEGIN;
 DECLARE c CURSOR FOR SELECT id, amount FROM transactions WHERE user_id = 14 ORDER BY id;
@@ -208,7 +206,6 @@ DECLARE c CURSOR FOR SELECT 1;
 DECLARE c CURSOR FOR SELECT 2;
 ROLLBACK;
 -- end
--- fault: Describe of a prepared FETCH says that it has no columns
 -- block
 BEGIN;
 DECLARE c CURSOR FOR SELECT id, balance FROM accounts WHERE user_id = 3 ORDER BY id FOR UPDATE;
