@@ -146,6 +146,8 @@ class Vote {
       case KeyOutcome::kKey:
         break;
     }
+    if (expected_ && *expected_ != key.hash) others_ = true;
+    any_ = true;
     const ShardId owner = map_.owner(bucket_of(key.hash, map_.buckets()));
     mask_ |= std::uint64_t{1} << (owner.value() & 63u);
     if (shard_ && *shard_ != owner) several_ = true;
@@ -300,6 +302,9 @@ class Vote {
 
  public:
   bool several() const { return several_; }
+  void expect(std::optional<std::uint64_t> hash) { expected_ = hash; }
+  bool others() const { return others_; }
+  bool any() const { return any_; }
   std::uint64_t mask() const { return mask_; }
 
  private:
@@ -309,6 +314,9 @@ class Vote {
   std::optional<Error> error_;
   std::string scratch_;
   bool several_ = false;
+  bool any_ = false;                       // a value was read
+  bool others_ = false;                    // ... that is not the expected one
+  std::optional<std::uint64_t> expected_;
   std::uint64_t mask_ = 0;
 };
 
@@ -476,6 +484,26 @@ Result<std::optional<ShardId>> route_key(const sql::Pin& pin, Bytes value, bool 
   const auto shard = vote.of(pin, value, is_null, binary);
   if (vote.failed()) return vote.error();
   return shard;
+}
+
+std::optional<bool> own_keys_are(const sql::StatementPlan& plan, const Values& values, Bytes key, const ShardMap& map) {
+  Vote vote(values, map);
+  bool readable = true;
+  const auto check = [&](const std::vector<Pin>& pins) {
+    for (const auto& pin : pins) {
+      const KeyHash wanted = hash_value(key, false, pin.column_type, pin.family, map.hash());
+      // A value that this column cannot have equals none of its values.
+      vote.expect(wanted.outcome == KeyOutcome::kKey ? wanted.hash : std::uint64_t{0});
+      const bool counted = vote.any();
+      readable = vote.add(pin) && readable;
+      if (wanted.outcome != KeyOutcome::kKey && vote.any() && !counted) readable = false;
+    }
+  };
+  check(plan.pins);
+  if (plan.spread) check(plan.spread->pins);
+  if (plan.many_write) check(plan.many_write->pins);
+  if (!vote.any() && readable) return std::nullopt;
+  return readable && !vote.others();
 }
 
 Result<std::vector<ShardId>> route_rows(const sql::ManyWrite& write, const Values& values, const ShardMap& map) {

@@ -14,6 +14,15 @@
 
 namespace howdah::sharding {
 
+// Which of a shard's servers a client wishes to read.
+enum class ReadFrom : std::uint8_t {
+  kDefault,         // a replica that shows all that the client has seen, else the primary
+  kPrimary,
+  kReplica,         // as kDefault, but never the primary
+  kEventual,        // any replica, else the primary
+  kEventualReplica, // any replica
+};
+
 struct Route {
   enum class Kind : std::uint8_t {
     kProxy, kHome, kAnyShard, kShard, kAllShards, kCanonical,
@@ -24,6 +33,7 @@ struct Route {
   std::uint64_t mask = 0;   // kManyShards: bit i for shard i, also of more than 64 shards: bit i % 64
   std::int64_t limit = sql::kNoLimit;  // kManyShards: of this execution
   std::int64_t offset = 0;
+  ReadFrom read_from = ReadFrom::kDefault;  // by the client's hints
   bool operator==(const Route&) const = default;
 };
 
@@ -47,6 +57,10 @@ struct Values {
 // kUnsupported when the values name several shards, or cannot be read exactly; anything in the plan's refusal.
 // Values that the server itself will reject (malformed integer) route to one shard, so that the server's error is seen.
 Result<Route> route(const sql::StatementPlan& plan, const Values& values, const ShardMap& map);
+
+// Whether every value that the statement's own conditions and rows give for a sharding key is `key`, read as their columns would
+// read it; empty when the statement has no such values.
+std::optional<bool> own_keys_are(const sql::StatementPlan& plan, const Values& values, Bytes key, const ShardMap& map);
 
 // The shard of each row of an INSERT ... VALUES, in order.
 // REQUIRES: write.by_rows.

@@ -85,6 +85,9 @@ inline constexpr Column kHealthColumns[] = {
     {"database"}, {"shard"}, {"server"}, {"role"}, {"state"}, {"up"}, {"in_recovery"}, {"lsn"}, {"lag_bytes", kInt8},
     {"timeline", kInt8}, {"seen_ms_ago", kInt8}};
 
+inline constexpr Column kTransactionColumns[] = {
+    {"database"}, {"shard"}, {"gid"}, {"commit_point"}, {"owner"}, {"age_ms", kInt8}, {"decision"}, {"participants"}, {"error"}};
+
 inline constexpr Column kHelpColumns[] = {{"command"}, {"shows_or_does"}};
 
 }  // namespace howdah::admin

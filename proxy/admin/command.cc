@@ -37,6 +37,7 @@ constexpr auto kSpecs = std::to_array<Spec>({
     {"SHOW DATABASES", Verb::kShowDatabases, kNone, "SHOW DATABASES", "what clients can connect to"},
     {"SHOW SHARDS", Verb::kShowShards, kNone, "SHOW SHARDS", "shards with their buckets and servers"},
     {"SHOW HEALTH", Verb::kShowHealth, kNone, "SHOW HEALTH", "every server: up or down, role, replication lag"},
+    {"SHOW TRANSACTIONS", Verb::kShowTransactions, kNone, "SHOW TRANSACTIONS", "prepared transactions of Howdah on all shards, with their decisions"},
     {"SHOW USERS", Verb::kShowUsers, kNone, "SHOW USERS", "who may log in"},
     {"SHOW CONFIG", Verb::kShowConfig, kNone, "SHOW CONFIG", "the running configuration"},
     {"SHOW LISTS", Verb::kShowLists, kNone, "SHOW LISTS", "how many there are of what"},

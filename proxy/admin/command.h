@@ -27,6 +27,7 @@ enum class Verb : std::uint8_t {
   kShowConfig,
   kShowShards,
   kShowHealth,
+  kShowTransactions,
   kShowLists,
   kShowMem,
   kShowState,

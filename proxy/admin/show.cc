@@ -24,6 +24,7 @@ Table show_table(Verb verb, const ShowInput& input) {
     case Verb::kShowConfig: return show_config(config);
     case Verb::kShowShards: return show_shards(proxy);
     case Verb::kShowHealth: return show_health(proxy);
+    case Verb::kShowTransactions: return show_transactions(config);
     case Verb::kShowLists: return show_lists(snapshot, config);
     case Verb::kShowMem: return show_mem(snapshot);
     case Verb::kShowState: return show_state(snapshot, config);

@@ -46,6 +46,10 @@ Table show_totals(const DatabaseTotals& totals, const StatsHistory& history, Ste
 Table show_shards(Proxy& proxy);
 Table show_health(Proxy& proxy);
 
+// show_transactions.cc
+// Asks the shards, and so may take seconds when servers are out of reach: such a shard has one row with its error.
+Table show_transactions(const config::Config& config);
+
 // show_process.cc
 Table show_help();
 Table show_version();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -40,9 +41,12 @@ struct Portal {
   bool described = false;             // on_all: the client asked for a description
   bool done = false;                  // answered by the proxy: it was, and runs only once
   bool in_failed = false;             // bound in a failed transaction; those bound before can no more be run there
-  std::string bind_tail;              // on_all: the Bind message behind its names
+  std::string bind_tail;              // on_all, and of EXPLAIN (HOWDAH): the Bind message behind its names
   sharding::Route route;              // on_all: kAllShards or kManyShards
 };
+
+// The parameters of a portal's Bind message, of these types. They borrow from `portal`.
+void read_params(const Portal& portal, std::span<const Oid> types, std::vector<sharding::BoundParam>& out);
 
 struct Extended {
   // Names can be looked up without making a string of them.

@@ -72,7 +72,9 @@ inline bool is_transaction_control(sharding::sql::Verb verb) {
 
 // PostgreSQL may have an error of its own for it.
 inline bool is_refused_query(const sharding::sql::StatementPlan& plan, const Error& refusal) {
-  return plan.where == sharding::sql::Where::kRefused && plan.verb <= sharding::sql::Verb::kMerge && refusal.code == ErrorCode::kUnsupported;
+  using sharding::sql::Verb;
+  const bool query = plan.verb <= Verb::kMerge || plan.verb == Verb::kExplain;
+  return plan.where == sharding::sql::Where::kRefused && query && refusal.code == ErrorCode::kUnsupported;
 }
 
 // A Bind up to the end of its names; `rest` bytes are to follow.

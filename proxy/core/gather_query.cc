@@ -67,8 +67,7 @@ void GatherQuery::owe(ServerConn& conn, OwedKind kind, bool forward) {
 Task<bool> GatherQuery::run() {
   Session& s = session_;
   WorkerCounters::add(s.worker_.counters.all_shard_statements);
-  s.route_mask_ = static_cast<std::uint16_t>(
-      route_.mask & ((std::uint64_t{1} << std::min<std::size_t>(s.pools_->primaries.size(), 16)) - 1));
+  s.note_many(statement_, route_);
   if (!co_await link_shards()) co_return false;
   const bool autocommit = !s.tx_.active();
   const bool ok = co_await run_parts();
@@ -89,6 +88,7 @@ Task<bool> GatherQuery::link_shards() {
   Session& s = session_;
   for (std::size_t i = 0; i < s.pools_->primaries.size(); ++i) {
     if ((route_.mask >> (i & 63u) & 1u) == 0) continue;
+    s.read_from_ = route_.read_from;
     ServerConn* conn = co_await s.link(ShardId(static_cast<std::uint16_t>(i)), statement_);
     if (conn == nullptr) co_return false;
     conns_.push_back(conn);

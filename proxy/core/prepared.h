@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/ids.h"
 #include "sharding/sql/lexer.h"
 #include "sharding/sql/plan.h"
@@ -33,7 +34,9 @@ struct Statement {
   std::uint64_t verified_scope = 0;          // a server has accepted the text under this scope
   sharding::sql::PlanPtr plan;
   std::vector<sharding::sql::Slot> slots;
+  std::uint32_t hint_begin = 0, hint_end = 0;  // of `text`: see TokenStream
 
+  Bytes hint() const { return Bytes(text).substr(hint_begin, hint_end - hint_begin); }
   std::string server_name() const { return unnamed ? std::string() : server_name_of(id); }
   static std::string server_name_of(std::uint64_t id) { return "howdah_" + std::to_string(id); }
 };

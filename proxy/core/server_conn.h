@@ -69,6 +69,7 @@ struct LinkState {
   bool forwarded = false;        // something of the current statement went to the client
   bool copy_in = false;          // the server waits for CopyData
   bool replica = false;
+  bool eventual = false;         // a replica that may show less than its client has seen elsewhere
   bool unsynced = false;         // extended messages were sent that no Sync has followed yet
   bool executed = false;         // ... among them an Execute
   bool notified = false;         // this transaction used what cannot be prepared (NOTIFY, temporary tables, WITH HOLD)

@@ -24,6 +24,7 @@
 #include "proxy/core/client_counts.h"
 #include "proxy/core/database.h"
 #include "proxy/core/deadlines.h"
+#include "proxy/core/hints.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/prepared.h"
 #include "proxy/core/settings.h"
@@ -230,6 +231,7 @@ class Session final : public net::IoHandler,
   std::vector<std::string> search_path() const;
   ShardId shard_for(const sharding::Route& route, const Plan& plan) const;
   static bool has_shared_effect(const Plan& plan);
+  static bool may_leave_state(const Plan& plan);
   ServerConn* linked(ShardId shard) const;
   // A linked connection in this session's state, its transaction begun if one is active. Null: the client has been told.
   Task<ServerConn*> link(ShardId shard, const Plan& plan);
@@ -278,6 +280,57 @@ class Session final : public net::IoHandler,
   Task<bool> ask(ServerConn& conn, std::string_view question, std::string& replies);
   Task<> function_call(Bytes whole);
 
+  // --- session_hints.cc: the client's wishes (howdah.*)
+  Result<sharding::Route> route_of(const Plan& statement, const sharding::Values& values, std::string_view comment, const HintsPtr& hints) const;
+  Result<sharding::Route> route_of(const Plan& statement, const sharding::Values& values, std::string_view comment) const {
+    return route_of(statement, values, comment, hints_);
+  }
+  Result<sharding::Route> hinted_route(const Plan& statement, const sharding::Values& values, const Hints& hints,
+                                       Result<sharding::Route> route) const;
+  Result<sharding::Route> shard_route(const Plan& statement, std::string_view name, ShardId shard, Result<sharding::Route> route) const;
+  Result<sharding::Route> pinned_route(const Plan& statement, std::string_view name, ShardId shard, Result<sharding::Route> route) const;
+  Result<sharding::Route> key_route(const Plan& statement, const sharding::Values& values, const std::string& key,
+                                    Result<sharding::Route> route) const;
+  std::vector<sharding::sql::KeyColumn> hinted_columns(const Plan* statement) const;
+  Result<ShardId> hinted_shard(const Plan* statement, const std::string& key) const;
+  std::vector<Result<sharding::Route>> routes_of(const sharding::sql::Plan& plan, Bytes text) const;
+  HintDomain hint_domain() const;
+  std::optional<Error> check_hints(const Hints& hints) const;
+  Result<HintsPtr> changed_hints(const HintsPtr& from, const Plan& plan) const;
+  bool set_howdah(const Plan& plan);
+  bool show_howdah(const Plan& plan);
+  void change_hints(const Plan& plan, HintsPtr changed);
+  void reset_hints();
+  void end_hints(bool committed);
+  std::optional<Error> take_login_hints(std::vector<std::pair<std::string, std::string>>& settings);
+  ServerId wished_server(ShardId shard, const Plan& plan, sharding::ReadFrom wish);
+  static std::optional<Error> refused_wish(const ServerConn& conn, sharding::ReadFrom wish);
+
+  // --- session_explain.cc: SHOW howdah.route, EXPLAIN (HOWDAH)
+  struct RouteText {
+    std::string shards, server, reason, plan;
+  };
+  std::string shard_names(std::uint64_t mask) const;
+  std::string server_name(ServerId server) const;
+  void note_route(ShardId shard) { route_mask_ = std::uint64_t{1} << (shard.value() & 63u); }
+  void note_many(const Plan& statement, const sharding::Route& route);
+  bool show_route();
+  bool send_route(const RouteText& text);
+  bool explain_route(const Plan& plan, std::string_view text, const Portal* portal);
+  RouteText placed_text(const Plan& statement, const sharding::Route& route);
+  std::optional<Error> refused_later(const Plan& statement, const sharding::Route& route, std::string_view text) const;
+  static Error needs_read_committed();
+  Result<RouteText> route_text(const Plan& statement, std::string_view text, const sharding::Values& values, std::string_view comment);
+  std::vector<Oid> explained_types(const Plan& plan, const std::vector<Oid>& types) const;
+
+  // --- session_explain_many.cc: EXPLAIN of a statement over several shards
+  Task<bool> run_explain(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal, std::string* held);
+  Result<std::vector<WritePart>> split_explain(const Plan& statement, const sharding::Route& route, std::string_view whole, const Portal* portal);
+  std::string explained(std::span<const WritePart> parts, const Plan& statement, const std::string& what, const std::vector<std::string>& replies,
+                        const Portal* portal) const;
+  Task<bool> explain_parts(std::vector<WritePart>& parts, const Plan& statement, const std::string& text, Portal* portal,
+                           std::vector<std::string>& replies);
+
   // --- session_proxy.cc: statements that the proxy answers (transaction control, SHOW, ...)
   bool proxy_handles(const Plan& plan) const;
   bool proxied(const Plan& statement) const;
@@ -287,8 +340,7 @@ class Session final : public net::IoHandler,
   void answer(std::string_view tag);
   Task<> refuse(const Plan& statement, std::string text, Error refusal);
   void warn(std::string_view state, std::string_view message);
-  Task<bool> show(const Plan& plan);
-  Task<bool> set_howdah(const Plan& plan);
+  Task<bool> refuse_setting(const Plan& plan);
   static bool keeps_routes(const std::string& name, const std::string& value);
 
   // --- session_clock.cc
@@ -487,6 +539,7 @@ class Session final : public net::IoHandler,
   UserPools* pools_ = nullptr;
   SettingsPtr settings_ = Settings::none();
   SettingsPtr base_settings_ = Settings::none();
+  HintsPtr hints_, login_hints_;
   std::vector<ServerConn*> links_;
   Transaction tx_;
   std::unique_ptr<Extended> ext_;
@@ -526,10 +579,12 @@ class Session final : public net::IoHandler,
   SteadyTime request_at_;
   std::int32_t pid_ = 0;
   std::string cancel_key_;
-  std::uint16_t route_server_ = 0xffff;  // ServerId of the last statement's server, for SHOW howdah.route
+  std::uint16_t route_server_ = kNoServer;  // ServerId of the last statement's server, for SHOW howdah.route
   std::uint16_t handover_ = kNoServer;     // a replica that may take this read over from the primary
   const char* route_reason_ = "";
-  std::uint16_t route_mask_ = 0;    // of the last statement, for SHOW howdah.route
+  sharding::ReadFrom read_from_ = sharding::ReadFrom::kDefault;  // of the statement that link() is called for next
+  std::uint64_t route_mask_ = 0;    // of the last statement, for SHOW howdah.route: bit i for shard i, from 64 on i % 64
+  std::string route_plan_;          // ... of the last statement that ran on several shards
   bool logged_in_ = false;
   bool client_readable_ = true;
   bool avoid_replicas_ = false;     // one has just failed this statement

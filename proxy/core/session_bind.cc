@@ -94,6 +94,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   if (what != nullptr && proxy_handles(*what)) {
     if (!co_await settle_pending()) co_return false;
     fabricate(pgwire::be::kBindComplete, bind_effect(portal.name));
+    if (what->explained) portal.bind_tail = bind.after_names;
     e.portals.push_back(std::move(portal));
     co_return true;
   }
@@ -133,8 +134,12 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
       ++i;
     }
     if (!what->configs.empty()) configs = config_names(*what);
+    if (std::any_of(configs.begin(), configs.end(), is_howdah)) {
+      co_await fail_group(make_error(ErrorCode::kUnsupported, "set_config of a howdah parameter is not supported", "use SET howdah.name = value"));
+      co_return false;
+    }
     const sharding::Values values = values_of(statement->text, statement->slots, params);
-    auto found = sharding::route(*what, values, *pools_->database->snapshot().map);
+    auto found = route_of(*what, values, statement->hint());
     if (!found) {
       // PostgreSQL looks at the text first.
       if (is_refused_query(*what, found.error())) {
@@ -162,7 +167,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
     e.portals.push_back(std::move(portal));
     co_return true;
   }
-  route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
+  note_route(shard);
   ServerConn* conn = linked(shard);
   const bool elsewhere = e.conn != nullptr && (e.conn != conn || conn->lost());
   if (elsewhere) {
@@ -181,6 +186,12 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
     if (e.conn == conn && !co_await leave_group_conn()) co_return false;
     release(*conn);
   }
+  if (conn != nullptr && (route.read_from != sharding::ReadFrom::kDefault || conn->link.eventual) && !tx_.active() &&
+      !conn->link.pins.any() && refused_wish(*conn, route.read_from)) {
+    if (e.conn == conn && !co_await leave_group_conn()) co_return false;
+    release(*conn);
+  }
+  read_from_ = route.read_from;
   conn = co_await link(shard, *what);
   if (conn == nullptr) {
     e.failed = true;

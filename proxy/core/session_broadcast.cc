@@ -35,7 +35,7 @@ Task<bool> Session::run_everywhere(PlanPtr plan, std::size_t index, std::string_
     tx_.settings_at_begin = settings_;
   }
   WorkerCounters::add(worker_.counters.all_shard_statements);
-  route_mask_ = static_cast<std::uint16_t>((1u << std::min<std::size_t>(pools_->primaries.size(), 16)) - 1u);
+  note_many(statement, {sharding::Route::Kind::kAllShards, ShardId()});
   ClockedPtr clocked;
   if (!statement.clock.empty()) {
     const auto times = co_await read_clock(statement, ShardId(0));

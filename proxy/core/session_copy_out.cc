@@ -19,13 +19,13 @@ Task<bool> Session::run_copy_out(PlanPtr plan, std::size_t index, sharding::Rout
   const std::string text(whole.substr(statement.begin, statement.end - statement.begin));
   WorkerCounters::add(worker_.counters.all_shard_statements);
   std::vector<ServerConn*> conns;
-  route_mask_ = 0;
+  note_many(statement, route);
   for (std::size_t i = 0; i < pools_->primaries.size(); ++i) {
     if ((route.mask >> (i & 63u) & 1u) == 0) continue;
+    read_from_ = route.read_from;
     ServerConn* conn = co_await link(ShardId(static_cast<std::uint16_t>(i)), statement);
     if (conn == nullptr) co_return false;
     conns.push_back(conn);
-    route_mask_ |= static_cast<std::uint16_t>(1u << (i & 15u));
   }
   for (ServerConn* conn : conns) {
     conn->link.error = conn->link.error_forwarded = false;

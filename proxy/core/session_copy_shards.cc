@@ -167,7 +167,7 @@ Task<bool> Session::open_copies(CopyShards& copy, const Plan& statement, const s
     if (conn == nullptr) co_return false;
     copy.open(*conn);
   }
-  route_mask_ = static_cast<std::uint16_t>((1u << std::min<std::size_t>(pools_->primaries.size(), 16)) - 1u);
+  note_many(statement, {sharding::Route::Kind::kManyShards, ShardId(), ~std::uint64_t{0}});
   if (routed != pools_->database->snapshot().map->epoch()) {
     send_error(make_error(ErrorCode::kStaleMap, "the shard map changed while the statement waited for a server connection",
                           "repeat the transaction"));

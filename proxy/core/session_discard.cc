@@ -31,7 +31,11 @@ bool differ_in_reported(const Settings& a, const Settings& b, const ReportedPara
 
 Task<bool> Session::reset_setting(const Plan& plan, std::string_view text) {
   const char* tag = plan.set.kind == sql::SetCommand::Kind::kDefault ? "SET" : "RESET";
-  if (!plan.set.local) co_return co_await become(apply(settings_, base_settings_, plan, text), tag);
+  if (!plan.set.local) {
+    const bool done = co_await become(apply(settings_, base_settings_, plan, text), tag);
+    if (done && plan.set.kind == sql::SetCommand::Kind::kResetAll) reset_hints();
+    co_return done;
+  }
   // SET LOCAL ... TO DEFAULT
   if (!tx_.active()) {
     warn("25P01", "SET LOCAL can only be used in transaction blocks");
@@ -129,6 +133,7 @@ Task<bool> Session::discard(const Plan& plan) {
     drop_portals();
   }
   if (notes_) notes_->configs.clear();
+  reset_hints();
   stop_listening();
   co_return co_await become(base_settings_, "DISCARD ALL");
 }

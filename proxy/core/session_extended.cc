@@ -155,8 +155,10 @@ Task<> Session::on_describe(Bytes body) {
 
 // Appends what Describe answers for a statement of the proxy's own.
 void Session::describe_proxy_statement(const Plan& plan) {
-  if (plan.verb == Verb::kShow) {
+  if (plan.explained || (plan.verb == Verb::kShow && plan.name == "howdah.route")) {
     pgwire::append_text_row_description(worker_.scratch, {"shards", "server", "reason", "plan"});
+  } else if (plan.verb == Verb::kShow) {
+    pgwire::append_text_row_description(worker_.scratch, {plan.name});
   } else {
     pgwire::append_no_data(worker_.scratch);
   }
@@ -175,7 +177,12 @@ Task<> Session::describe_statement(StatementPtr statement, std::shared_ptr<Clien
       (proxy_handles((*plan)->statements[0]) || (failed && describes_itself(**plan, statement->types)))) {
     if (!co_await settle_pending() || !co_await drain_group()) co_return;
     worker_.scratch.clear();
-    pgwire::append_parameter_description(worker_.scratch, statement->types);
+    std::vector<Oid> types = statement->types;
+    if (const auto& explained = (*plan)->statements[0].explained) {
+      types.resize(std::max<std::size_t>(types.size(), (*plan)->params));
+      types = explained_types(*explained, types);
+    }
+    pgwire::append_parameter_description(worker_.scratch, types);
     describe_proxy_statement((*plan)->statements[0]);
     send(worker_.scratch);
     co_return;
@@ -252,9 +259,9 @@ Task<> Session::on_execute(Bytes body) {
     if (!co_await settle_pending() || !co_await leave_group_conn()) co_return;
     Portal kept = *find_portal(execute.portal);
     statement_failed_ = false;
-    if (const Plan& what = kept.plan->statements[0]; kept.route.kind == sharding::Route::Kind::kManyShards && (what.many_write || what.many_copy)) {
+    if (const Plan& what = kept.plan->statements[0]; kept.route.kind == sharding::Route::Kind::kManyShards && (what.many_write || what.many_copy || what.verb == Verb::kExplain)) {
       if (execute_rows > 0 && what.returns_rows) {
-        co_await fail_group(make_error(ErrorCode::kUnsupported, "a row limit of Execute is not supported for a write over several shards",
+        co_await fail_group(make_error(ErrorCode::kUnsupported, "a row limit of Execute is not supported for a statement over several shards",
                                        "fetch all rows at once (fetch size 0)"));
         co_return;
       }
@@ -308,7 +315,7 @@ Task<> Session::on_execute(Bytes body) {
       const bool begins = what.verb == Verb::kBegin && what.transaction == sql::TransactionOptions();
       const bool ends = control && !begins && tx_.active();
       if ((ends || resets) && !co_await leave_group_conn()) co_return;
-      ok = co_await run_in_proxy(what, statement->text);
+      ok = what.explained ? explain_route(what, statement->text, portal) : co_await run_in_proxy(what, statement->text);
     }
     if (closing_) co_return;
     e.ran = !control && !(what.verb == Verb::kDiscard && what.name == "all");

@@ -310,14 +310,14 @@ Task<bool> Session::welcome(const Startup& startup, const LoginProof& proof) {
     std::string key = startup.database + '\0' + startup.user;
     std::vector<std::pair<std::string, std::string>> overlay;
     SettingsPtr judged = Settings::none();  // those that a server has to see first
-    for (const auto& [name, value] : startup.settings) {
+    auto settings = startup.settings;
+    if (const auto error = take_login_hints(settings)) {
+      fatal(*error);
+      co_return false;
+    }
+    for (const auto& [name, value] : settings) {
       if (pools_->database->sharded() && !keeps_routes(lower(name), value)) {
         fatal(make_error(ErrorCode::kUnsupported, lower(name) + " \"" + value + "\" is not supported with several shards", "use UTF8"));
-        co_return false;
-      }
-      if (lower(name).starts_with("howdah.")) {
-        fatal(make_error(ErrorCode::kUnsupported, "setting \"" + lower(name) + "\" is not supported at login",
-                         "leave it out of the connection's options"));
         co_return false;
       }
       const std::string statement = startup_statement(name, value);

@@ -71,6 +71,7 @@ Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route ro
   if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
   std::optional<sharding::ClockTimes> times;
   if (!statement.clock.empty()) {
+    read_from_ = route.read_from;
     times = co_await read_clock(statement, first_of(route.mask));
     if (!times) co_return false;
   }
@@ -92,11 +93,12 @@ Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route ro
   if (!text) co_return fail_statement(text.error());
   text->clocked = clocked;
   WorkerCounters::add(worker_.counters.all_shard_statements);
-  route_mask_ = static_cast<std::uint16_t>(route.mask & ((std::uint64_t{1} << std::min<std::size_t>(pools_->primaries.size(), 16)) - 1));
+  note_many(statement, route);
   std::vector<ServerConn*> conns;
   // In the order of the shards, so that two such queries cannot wait for each other's connections.
   for (std::size_t i = 0; i < pools_->primaries.size(); ++i) {
     if ((route.mask >> (i & 63u) & 1u) == 0) continue;
+    read_from_ = route.read_from;
     ServerConn* conn = co_await link(ShardId(static_cast<std::uint16_t>(i)), statement);
     if (conn == nullptr) co_return false;
     conns.push_back(conn);

@@ -11,6 +11,7 @@
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
+#include "proxy/core/write_part.h"
 #include "schema/types.h"
 #include "sharding/write/insert_rows.h"
 #include "sharding/write/write_reply.h"
@@ -20,16 +21,6 @@ namespace howdah::proxy {
 namespace sql = sharding::sql;
 using pgwire::OwedKind;
 using sharding::WriteReply;
-
-// One shard's share of the statement.
-struct WritePart {
-  ShardId shard;
-  ServerConn* conn = nullptr;
-  std::vector<std::uint32_t> rows;  // of VALUES
-  int position_offset = 0;          // characters of the client's string before the statement
-  std::optional<sharding::InsertPart> insert;  // empty: the whole text
-  const sharding::ClockedText* clocked = nullptr;  // what was the client's text, when that reads the clock
-};
 
 namespace {
 
@@ -44,8 +35,9 @@ int characters(std::string_view text) {
   return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-// The parameters of a portal's Bind message behind its names.
-void read_params(const Portal& portal, std::vector<sharding::BoundParam>& out) {
+}  // namespace
+
+void read_params(const Portal& portal, std::span<const Oid> types, std::vector<sharding::BoundParam>& out) {
   const std::string whole = std::string(2, '\0') + portal.bind_tail;
   pgwire::BindMessage bind;
   if (!decode(Bytes(whole), bind)) return;
@@ -53,12 +45,15 @@ void read_params(const Portal& portal, std::vector<sharding::BoundParam>& out) {
   for (const pgwire::Value value : bind.params) {
     const auto at = static_cast<std::size_t>(value.null ? 0 : value.bytes.data() - whole.data() - 2);
     out.push_back({Bytes(portal.bind_tail).substr(at, value.bytes.size()), value.null, bind.formats.of(i) == pgwire::kBinaryFormat,
-                   i < portal.statement->types.size() ? portal.statement->types[i] : 0});
+                   i < types.size() ? types[i] : 0});
     ++i;
   }
 }
 
-}  // namespace
+Error Session::needs_read_committed() {
+  return make_error(ErrorCode::kUnsupported, "a write over several shards needs READ COMMITTED",
+                    "SET default_transaction_isolation = 'read committed'", "the shards have no common snapshot");
+}
 
 // Before anything is awaited: the values are those of the message at hand.
 Result<std::vector<WritePart>> Session::split_write(const Plan& statement, const sharding::Route& route, std::string_view text,
@@ -74,7 +69,7 @@ Result<std::vector<WritePart>> Session::split_write(const Plan& statement, const
   options.standard_conforming_strings = standard_conforming_strings();
   std::vector<sharding::BoundParam> params;
   if (portal != nullptr) {
-    read_params(*portal, params);
+    read_params(*portal, portal->statement->types, params);
   } else {
     sql::tokenize(text, options, worker_.tokens);
   }
@@ -117,6 +112,7 @@ bool Session::cut_clocked(std::vector<WritePart>& parts, const sharding::Clocked
 Task<bool> Session::run_on_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal,
                                 std::string* held) {
   const Plan& statement = plan->statements[index];
+  if (statement.verb == sql::Verb::kExplain) co_return co_await run_explain(plan, index, route, whole, portal, held);
   if (statement.many_copy && statement.many_copy->in) co_return co_await run_copy_shards(plan, index, whole, portal);
   if (statement.many_copy) co_return co_await run_copy_out(plan, index, route, whole, portal);
   if (statement.many_write) co_return co_await run_many_write(plan, index, route, whole, portal, held);
@@ -134,15 +130,14 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
   const int offset = characters(whole.substr(0, statement.begin));
   const bool own = !tx_.active();
   if (own && default_isolation_is_snapshot()) {
-    co_return fail_statement(make_error(ErrorCode::kUnsupported, "a write over several shards needs READ COMMITTED",
-                                        "SET default_transaction_isolation = 'read committed'",
-                                        "the shards have no common snapshot"));
+    co_return fail_statement(needs_read_committed());
   }
   if (own) {
     tx_.kind = Transaction::Kind::kImplicit;
     tx_.settings_at_begin = settings_;
   }
   WorkerCounters::add(worker_.counters.all_shard_statements);
+  note_many(statement, route);
   WriteReply reply({.describe = portal == nullptr || portal->described,
                     .in_order = statement.many_write->by_rows && statement.returns_rows});
   for (WritePart& part : *parts) part.position_offset = offset;
@@ -191,12 +186,12 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
 Task<bool> Session::write_parts(std::vector<WritePart>& parts, const Plan& statement, const std::string& text, Portal* portal,
                                 WriteReply& reply) {
   const Epoch routed = pools_->database->snapshot().map->epoch();
-  std::uint16_t mask = 0;
+  std::uint64_t mask = 0;
   // All connections first: no row is locked while this waits for one.
   for (WritePart& part : parts) {
     part.conn = co_await link(part.shard, statement);
     if (part.conn == nullptr) co_return false;
-    mask |= static_cast<std::uint16_t>(1u << (part.shard.value() & 15u));
+    mask |= std::uint64_t{1} << (part.shard.value() & 63u);
   }
   route_mask_ = mask;
   if (routed != pools_->database->snapshot().map->epoch()) {
@@ -315,6 +310,7 @@ void Session::tell_write_failure(const WritePart& part, const std::string& text)
   const std::string body = conn.link.error_body;
   if (conn.lost() || !conn.link.error || !decode(Bytes(body), fields)) return send_lost(conn);
   if (fields.severity == "FATAL" || fields.severity == "PANIC") fields.severity = fields.localized_severity = "ERROR";
+  if (conn.link.hide_position) fields.position = 0;
   if (part.insert) fields.position = part.insert->client_position(text, fields.position);
   if (part.clocked != nullptr) fields.position = part.clocked->client_position(fields.position);
   if (fields.position > 0) fields.position += part.position_offset;

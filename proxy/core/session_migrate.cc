@@ -21,6 +21,14 @@ SettingsPtr settings_from(const std::vector<Settings::Entry>& entries) {
   return settings;
 }
 
+// What the new configuration does not know any more is forgotten: its shards are others.
+HintsPtr hints_from(const std::vector<std::pair<std::string, std::string>>& values, const HintDomain& domain) {
+  if (values.empty()) return nullptr;
+  Hints hints;
+  for (const auto& [name, value] : values) set_hint(hints, name, value, domain);
+  return std::make_shared<const Hints>(std::move(hints));
+}
+
 // Iterations, both keys, salt.
 std::string as_bytes(const std::optional<pgwire::ScramKeys>& keys) {
   std::string out;
@@ -73,6 +81,8 @@ bool Session::freeze() {
   state.scram_keys = as_bytes(pools_->by_server.front()->scram_keys);
   state.settings = settings_->entries();
   state.base_settings = base_settings_->entries();
+  if (hints_ != nullptr) state.hints = hint_values(*hints_);
+  if (login_hints_ != nullptr) state.login_hints = hint_values(*login_hints_);
   if (ext_) {
     for (const auto& [name, client] : ext_->named) {
       const Statement& statement = *client->statement;
@@ -131,6 +141,8 @@ bool Session::restore(SessionState state) {
   base_settings_ = worker_.intern_settings(settings_from(state.base_settings));
   const SettingsPtr settings = settings_from(state.settings);
   settings_ = settings->same(*base_settings_) ? base_settings_ : settings;
+  hints_ = hints_from(state.hints, hint_domain());
+  login_hints_ = hints_from(state.login_hints, hint_domain());
   for (auto& prepared : state.prepared) {
     ext();
     auto statement = prepared.sql_tail.empty()

@@ -6,6 +6,7 @@
 #include "proxy/core/errors.h"
 #include "proxy/core/extended.h"
 #include "proxy/core/proxy.h"
+#include "proxy/core/route_text.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
 #include "sharding/sql/analyzer.h"
@@ -13,8 +14,8 @@
 namespace howdah::proxy {
 
 namespace sql = sharding::sql;
+using sharding::ReadFrom;
 using sql::Verb;
-using sql::Where;
 
 namespace {
 
@@ -181,25 +182,17 @@ Task<ServerConn*> Session::acquire(Pool& pool, bool tell) {
 
 namespace {
 
-const char* reason_of(const sql::StatementPlan& plan) {
-  switch (plan.where) {
-    case Where::kProxy: return "answered by the proxy";
-    case Where::kHome: return "no table of a shard";
-    case Where::kAnyShard: return "reference tables only";
-    case Where::kKeys: return "sharding key";
-    case Where::kShard: return "local table";
-    case Where::kManyShards: return "rows of several shards";
-    case Where::kAllShards: return "every shard";
-    case Where::kCanonical: return "system catalog";
-    case Where::kRefused: return "refused";
-  }
-  return "";
+Error no_replica() {
+  return make_error(ErrorCode::kServerUnavailable, "no replica can answer this statement now",
+                    "SET howdah.consistency = eventual to read what a replica has, or RESET howdah.role.",
+                    "None is up and shows all that this client has written and seen.");
 }
 
 }  // namespace
 
 Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   route_reason_ = reason_of(plan);
+  const auto wish = std::exchange(read_from_, ReadFrom::kDefault);
   if (plan.pin != sql::PinReason::kNone) {
     if (const auto refusal = refused_state(plan)) {
       fail_statement(*refusal);
@@ -221,7 +214,13 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
       send_error(reason);
       co_return nullptr;
     }
-    if (conn->link.replica && !plan.read_only && plan.where != Where::kProxy && plan.verb != Verb::kFetch &&
+    if ((wish != ReadFrom::kDefault || conn->link.eventual) && (plan.read_only || plan.verb == Verb::kSelect)) {
+      if (const auto refusal = refused_wish(*conn, wish)) {
+        fail_statement(*refusal);
+        co_return nullptr;
+      }
+    }
+    if (conn->link.replica && !plan.read_only && plan.where != sql::Where::kProxy && plan.verb != Verb::kFetch &&
         plan.verb != Verb::kCloseCursor && plan.verb != Verb::kDeclareCursor && plan.verb != Verb::kSet &&
         plan.verb != Verb::kSetTransaction && plan.verb != Verb::kShow) {
       if (tx_.active()) tx_.failed = true;
@@ -247,7 +246,7 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
       co_return nullptr;
     }
   }
-  const ServerId server = server_for(shard, plan);
+  const ServerId server = wish == ReadFrom::kDefault ? server_for(shard, plan) : wished_server(shard, plan, wish);
   const ServerId primary = pools_->primaries[shard.value()];
   const Epoch routed = pools_->database->snapshot().map->epoch();
   ServerConn* conn = nullptr;
@@ -257,10 +256,18 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
     conn = co_await hand_over_reads(shard);
     canceled = conn == nullptr && cancel_;
   }
-  if (conn == nullptr && !canceled && !closing_) conn = co_await acquire(pools_->pool(server), server == primary);
-  if (conn != nullptr && server != primary && !continues_on(*conn)) {
+  const bool eventual = wish == ReadFrom::kEventual || wish == ReadFrom::kEventualReplica;
+  const bool demanded = wish == ReadFrom::kReplica || wish == ReadFrom::kEventualReplica;
+  if (conn == nullptr && !canceled && !closing_ && !(demanded && server == primary)) {
+    conn = co_await acquire(pools_->pool(server), server == primary);
+  }
+  if (conn != nullptr && server != primary && !eventual && !continues_on(*conn)) {
     release(*conn);
     conn = nullptr;
+  }
+  if (conn == nullptr && demanded && !closing_ && (server == primary ? !canceled : !cancel_)) {
+    fail_statement(no_replica());
+    co_return nullptr;
   }
   if (conn == nullptr && (server != primary || canceled) && !closing_) {
     // The replica cannot be had: the primary can do all that it could.
@@ -281,6 +288,7 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   }
   const ServerTarget& target = conn->pool().target();
   conn->link.replica = target.replica;
+  conn->link.eventual = eventual && target.replica;
   route_server_ = target.server.value();
   if (!unfinished_.empty() && !co_await await_unfinished(*conn)) {
     release(*conn);
@@ -407,7 +415,7 @@ void Session::release_all_idle() {
 
 void Session::note_done(ServerConn& conn, const Plan& plan) {
   if (plan.writes) conn.link.wrote = true;
-  if (views_.empty()) return;
+  if (views_.empty() || conn.link.eventual) return;  // what it showed binds no later read
   ShardView& view = views_[conn.pool().target().shard.value()];
   const std::int64_t now = control::to_steady_ns(std::chrono::steady_clock::now());
   if (!plan.read_only) {

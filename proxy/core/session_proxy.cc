@@ -16,8 +16,6 @@ using sql::Verb;
 
 namespace {
 
-bool is_howdah(const std::string& name) { return name.starts_with("howdah."); }
-
 bool starts_with_word(std::string_view text, std::string_view word) {
   if (text.size() < word.size()) return false;
   return std::equal(word.begin(), word.end(), text.begin(), [](char w, char c) {
@@ -57,6 +55,8 @@ bool Session::proxy_handles(const Plan& plan) const {
       return tx_.explicit_block() && !plan.refusal && (links_.empty() || pools_->database->sharded());
     case Verb::kShow:
       return is_howdah(plan.name);
+    case Verb::kExplain:
+      return plan.explained != nullptr;
     case Verb::kSet:
       return is_howdah(plan.set.name) || resets_to_login(*base_settings_, plan.set) ||
              (pools_->database->sharded() && !keeps_routes(plan.set.name, plan.set.value));
@@ -220,54 +220,25 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
     case Verb::kUnlisten:
       co_return co_await run_listen(plan);
     case Verb::kShow:
-      co_return co_await show(plan);
+      co_return plan.name == "howdah.route" ? show_route() : show_howdah(plan);
+    case Verb::kExplain:
+      co_return explain_route(plan, text, nullptr);
     case Verb::kSet:
+      if (is_howdah(plan.set.name)) co_return set_howdah(plan);
       if (resets_to_login(*base_settings_, plan.set)) {
         co_return co_await reset_setting(plan, text.substr(plan.begin, plan.end - plan.begin));
       }
-      co_return co_await set_howdah(plan);
+      co_return co_await refuse_setting(plan);
     default:
       co_return fail_statement(make_error(ErrorCode::kInternal, "the proxy does not answer this statement"));
   }
 }
 
-Task<bool> Session::show(const Plan& plan) {
-  if (plan.name != "howdah.route") {
-    co_return fail_statement(make_error(ErrorCode::kUndefinedSetting,
-                                        "unrecognized configuration parameter \"" + plan.name + "\"",
-                                        "SHOW howdah.route shows where the last statement ran"));
-  }
-  const auto& database = pools_->database->config();
-  std::string shards;
-  for (std::size_t i = 0; i < database.shards.size(); ++i) {
-    if ((route_mask_ >> (i & 15u) & 1u) == 0) continue;
-    if (!shards.empty()) shards += ",";
-    shards += database.shards[i].name;
-  }
-  std::string server;
-  if (route_server_ != 0xffff && shards.find(',') == std::string::npos) {
-    const auto& target = pools_->pool(ServerId(route_server_)).target();
-    server = (target.replica ? "replica " : "primary ") + target.describe();
-  }
-  worker_.scratch.clear();
-  // Execute answers without a row description.
-  if (!ext_ || !ext_->active) pgwire::append_text_row_description(worker_.scratch, {"shards", "server", "reason", "plan"});
-  const std::optional<Bytes> row[] = {Bytes(shards), Bytes(server), Bytes(route_reason_), Bytes("")};
-  pgwire::append_data_row(worker_.scratch, row);
-  pgwire::append_command_complete(worker_.scratch, "SHOW");
-  send(worker_.scratch);
-  co_return true;
-}
-
-Task<bool> Session::set_howdah(const Plan& plan) {
-  if (!is_howdah(plan.set.name)) {
-    co_return fail_statement(make_error(ErrorCode::kUnsupported,
-                                        "setting " + plan.set.name + " to \"" + plan.set.value + "\" is not supported with several shards",
-                                        plan.set.name == "client_encoding" ? "use UTF8" : "leave it at its default",
-                                        "sharding keys would be read differently by the proxy and by the servers"));
-  }
-  co_return fail_statement(make_error(ErrorCode::kUnsupported, "setting \"" + plan.set.name + "\" is not supported",
-                                      "put the sharding key into the statement itself"));
+Task<bool> Session::refuse_setting(const Plan& plan) {
+  co_return fail_statement(make_error(ErrorCode::kUnsupported,
+                                      "setting " + plan.set.name + " to \"" + plan.set.value + "\" is not supported with several shards",
+                                      plan.set.name == "client_encoding" ? "use UTF8" : "leave it at its default",
+                                      "sharding keys would be read differently by the proxy and by the servers"));
 }
 
 }  // namespace howdah::proxy

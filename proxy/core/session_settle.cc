@@ -92,6 +92,7 @@ void Session::note_configs(ServerConn& conn, const Plan& plan, std::vector<std::
 // A SET or RESET that succeeded on `conn`; null: on one that it was only tried on.
 void Session::note_set(ServerConn* conn, const Plan& plan, Bytes statement) {
   const auto& set = plan.set;
+  if (set.kind == sql::SetCommand::Kind::kResetAll) reset_hints();
   if (tx_.active() && is_looked_at(set.name)) {
     if (set.local) {
       tx_.local = (tx_.local ? tx_.local : Settings::none())->with(set.name, {}, set.value);

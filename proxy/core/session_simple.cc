@@ -57,11 +57,7 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
     } else if (kept->statements.size() == 1) {
       co_await run_single(kept, query.sql, whole);
     } else {
-      std::vector<Result<sharding::Route>> routes;
-      const sharding::Values values = values_of(query.sql, worker_.tokens.slots, {});
-      const auto& map = *pools_->database->snapshot().map;
-      for (const auto& statement : kept->statements) routes.push_back(sharding::route(statement, values, map));
-      co_await run_string(kept, std::move(routes), std::string(query.sql));
+      co_await run_string(kept, routes_of(*kept, query.sql), std::string(query.sql));
     }
   }
   if (closing_) co_return;
@@ -118,7 +114,8 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     co_return;
   }
   const sharding::Values values = values_of(text, worker_.tokens.slots, {});
-  const auto route = sharding::route(statement, values, *pools_->database->snapshot().map);
+  const sql::TokenStream& tokens = worker_.tokens;
+  const auto route = route_of(statement, values, text.substr(tokens.hint_begin, tokens.hint_end - tokens.hint_begin));
   if (!route) {
     co_await refuse(statement, std::string(text), route.error());
     co_return;
@@ -136,10 +133,11 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     co_return;
   }
   const ShardId shard = shard_for(*route, statement);
-  route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
+  note_route(shard);
   for (int attempt = 0;; ++attempt) {
     avoid_replicas_ = attempt > 0;
     const Epoch routed = pools_->database->snapshot().map->epoch();
+    read_from_ = route->read_from;
     ServerConn* conn = co_await link(shard, statement);
     if (conn == nullptr) co_return;
     const bool autocommit = !tx_.active();
@@ -213,6 +211,7 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
   std::optional<ShardId> only;
   std::size_t bound = last;  // a statement that has to run on `only`; `last`: there is none so far
   Plan combined = statements[first];
+  const sharding::ReadFrom wish = routes[first] ? routes[first]->read_from : sharding::ReadFrom::kDefault;
   for (std::size_t i = first; i < last; ++i) {
     if (proxied(statements[i])) {
       together = false;
@@ -225,7 +224,7 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
                                           "send it as a string of its own"));
     }
     if (routes[i]->kind == sharding::Route::Kind::kAllShards || routes[i]->kind == sharding::Route::Kind::kManyShards) {
-      many = many || (routes[i]->kind == sharding::Route::Kind::kManyShards && !statements[i].many_write);
+      many = many || (routes[i]->kind == sharding::Route::Kind::kManyShards && !statements[i].many_write && statements[i].verb != Verb::kExplain);
       together = false;
       continue;
     }
@@ -239,6 +238,7 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
       together = false;
     }
     if (!anywhere) bound = i;
+    if (routes[i]->read_from != wish) together = false;
     combined.read_only = combined.read_only && statements[i].read_only;
     combined.writes = combined.writes || statements[i].writes;
     combined.notifies = combined.notifies || statements[i].notifies;
@@ -254,6 +254,8 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
   }
   if (together) {
     const Epoch routed = pools_->database->snapshot().map->epoch();
+    read_from_ = wish;
+    note_route(*only);
     ServerConn* conn = co_await link(*only, combined);
     if (conn == nullptr) co_return false;
     if (routed != pools_->database->snapshot().map->epoch()) {
@@ -335,7 +337,10 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
       end_transaction(done && !statement_failed_);
       co_return done;
     }
-    ServerConn* conn = co_await link(shard_for(*routes[i], statements[i]), statements[i]);
+    const ShardId shard = shard_for(*routes[i], statements[i]);
+    note_route(shard);
+    read_from_ = routes[i]->read_from;
+    ServerConn* conn = co_await link(shard, statements[i]);
     if (conn == nullptr) break;
     std::string message;
     pgwire::append_query(message, one);

@@ -75,6 +75,25 @@ std::vector<Settings::Entry> read_settings(Reader& from) {
   return entries;
 }
 
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+void write(Writer& to, const Pairs& pairs) {
+  to.number(static_cast<std::uint32_t>(pairs.size()));
+  for (const auto& [name, value] : pairs) {
+    to.text(name);
+    to.text(value);
+  }
+}
+
+Pairs read_pairs(Reader& from) {
+  Pairs pairs(from.count());
+  for (auto& [name, value] : pairs) {
+    name = from.text();
+    value = from.text();
+  }
+  return pairs;
+}
+
 void write(Writer& to, const SessionState::Prepared& prepared) {
   to.text(prepared.name);
   to.text(prepared.text);
@@ -108,13 +127,11 @@ std::string encode(const SessionState& state) {
   to.number(static_cast<std::uint32_t>(state.connected_us_ago));
   write(to, state.settings);
   write(to, state.base_settings);
+  write(to, state.hints);
+  write(to, state.login_hints);
   to.number(static_cast<std::uint32_t>(state.prepared.size()));
   for (const auto& prepared : state.prepared) write(to, prepared);
-  to.number(static_cast<std::uint32_t>(state.reported.size()));
-  for (const auto& [name, value] : state.reported) {
-    to.text(name);
-    to.text(value);
-  }
+  write(to, state.reported);
   to.number(state.unnamed ? 1 : 0);
   if (state.unnamed) write(to, *state.unnamed);
   return out;
@@ -133,13 +150,11 @@ std::optional<SessionState> decode_session_state(std::string_view bytes) {
   state.connected_us_ago = static_cast<std::int64_t>(high << 32 | from.number());
   state.settings = read_settings(from);
   state.base_settings = read_settings(from);
+  state.hints = read_pairs(from);
+  state.login_hints = read_pairs(from);
   state.prepared.resize(from.count());
   for (auto& prepared : state.prepared) prepared = read_prepared(from);
-  state.reported.resize(from.count());
-  for (auto& [name, value] : state.reported) {
-    name = from.text();
-    value = from.text();
-  }
+  state.reported = read_pairs(from);
   const std::uint32_t has_unnamed = from.number();
   if (has_unnamed > 1) return std::nullopt;
   if (has_unnamed == 1) state.unnamed = read_prepared(from);

@@ -15,7 +15,7 @@ namespace howdah::proxy {
 
 // Only what the client can tell: plans, caches and server connections are made anew. A field that one version knows
 // and another does not changes kSessionStateVersion: sessions then stay where they are.
-inline constexpr std::uint32_t kSessionStateVersion = 4;
+inline constexpr std::uint32_t kSessionStateVersion = 5;
 
 struct SessionState {
   struct Prepared {
@@ -32,6 +32,8 @@ struct SessionState {
   std::string scram_keys;                  // that a client of this user proved to know: they log in to servers
   std::vector<Settings::Entry> settings;
   std::vector<Settings::Entry> base_settings;
+  std::vector<std::pair<std::string, std::string>> hints;        // howdah.* parameters by SET
+  std::vector<std::pair<std::string, std::string>> login_hints;
   std::vector<Prepared> prepared;
   std::optional<Prepared> unnamed;
   std::vector<std::pair<std::string, std::string>> reported;  // ParameterStatus values that it has heard

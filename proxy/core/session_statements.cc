@@ -83,6 +83,8 @@ Result<Session::PlanPtr> Session::plan_statement(Statement& statement) {
   if (!plan) return plan.error();
   statement.plan = *plan;
   statement.slots = worker_.tokens.slots;
+  statement.hint_begin = worker_.tokens.hint_begin;
+  statement.hint_end = worker_.tokens.hint_end;
   statement.scope = scope();
   return *plan;
 }

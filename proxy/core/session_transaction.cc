@@ -209,6 +209,7 @@ void Session::end_transaction(bool committed) {
     conn->link.settings_at_begin.reset();
   }
   if (!committed && tx_.settings_at_begin) settings_ = tx_.settings_at_begin;
+  if (tx_.hints_changed) end_hints(committed);
   if (!committed && notes_) notes_->configs.clear();  // taken back by the servers
   end_cursors(committed);
   if (listening_) finish_listens(committed);
@@ -268,7 +269,7 @@ Task<bool> Session::savepoint(const Plan& plan) {
     co_return fail_statement(make_error(ErrorCode::kInternal, "a shard refused " + statement));
   }
   if (plan.verb == Verb::kSavepoint) {
-    replay.push_back({true, plan.name, settings_, tx_.local, listening_ ? listening_->actions.size() : 0});
+    replay.push_back({true, plan.name, settings_, tx_.local, hints_, tx_.hints_changed ? tx_.kept_hints : hints_, listening_ ? listening_->actions.size() : 0});
   } else {
     const auto index = static_cast<std::size_t>(replay.rend() - at) - 1;
     if (plan.verb == Verb::kRelease) {
@@ -280,6 +281,10 @@ Task<bool> Session::savepoint(const Plan& plan) {
       replay.erase(replay.begin() + static_cast<std::ptrdiff_t>(index) + 1, replay.end());
       settings_ = replay[index].settings;
       tx_.local = replay[index].local;
+      if (tx_.hints_changed) {
+        hints_ = replay[index].hints;
+        tx_.kept_hints = replay[index].kept_hints;
+      }
       undo_cursors(index);
       if (listening_) listening_->actions.resize(std::min(listening_->actions.size(), replay[index].listens));
       for (ServerConn* conn : joined) {

@@ -232,8 +232,9 @@ Result<ResolvedExecute> SqlPrepare::resolve() {
       }
     }
   }
-  const auto route = sharding::route(run, s.values_of(resolved.target->text, resolved.target->slots, params),
-                                     *s.pools_->database->snapshot().map);
+  std::string_view hint = text_.find("howdah") == std::string_view::npos ? std::string_view() : sql::hint_before(text_, plan_.begin, options);
+  if (hint.empty()) hint = resolved.target->hint();
+  const auto route = s.route_of(run, s.values_of(resolved.target->text, resolved.target->slots, params), hint);
   if (!route) return route.error();
   if (route->kind == sharding::Route::Kind::kAllShards || route->kind == sharding::Route::Kind::kManyShards) {
     return make_error(ErrorCode::kUnsupported, "EXECUTE of a statement that runs on several shards is not supported",
@@ -253,7 +254,8 @@ Task<bool> SqlPrepare::execute(std::string* held) {
     if (!resolved) co_return s.fail_statement(resolved.error());
     if (!resolved->target) co_return s.fail_statement(no_such(resolved->at.name));
     const ShardId shard = s.shard_for(resolved->route, resolved->run);
-    s.route_mask_ = static_cast<std::uint16_t>(1u << (shard.value() & 15u));
+    s.note_route(shard);
+    s.read_from_ = resolved->route.read_from;
     ServerConn* conn = co_await s.link(shard, resolved->run);
     if (conn == nullptr || !co_await make_known(*conn, resolved->target)) co_return false;
     const std::string name = resolved->target->server_name();

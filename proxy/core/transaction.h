@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/core/hints.h"
 #include "proxy/core/settings.h"
 #include "sharding/sql/plan.h"
 
@@ -26,12 +27,17 @@ struct Transaction {
     std::string text;      // a savepoint's name, or the statement
     SettingsPtr settings;  // the client's settings when the savepoint was set
     SettingsPtr local;     // ... and `local`
+    HintsPtr hints;        // ... and hints, those in force and those that a COMMIT keeps
+    HintsPtr kept_hints;
     std::size_t listens = 0;  // ... and the number of LISTENs and UNLISTENs so far
   };
   std::vector<Replay> replay;
   SettingsPtr settings_at_begin;
   std::int64_t clock = 0;  // now() of what runs on several shards, in microseconds since 1970; 0: not asked for yet
   SettingsPtr local;       // what SET LOCAL made of the parameters that plans depend on; null: none of them
+  bool hints_changed = false;
+  HintsPtr hints_at_begin; // only when changed
+  HintsPtr kept_hints;     // after COMMIT: without what SET LOCAL changed
   // ParameterStatus messages of settings that no joined server takes back by itself.
   std::string report_at_end;
   std::string report_at_rollback;

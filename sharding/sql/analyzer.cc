@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sharding/sql/code_text.h"
+#include "sharding/sql/howdah_explain.h"
 #include "sharding/sql/parse_error.h"
 #include "sharding/sql/placement.h"
 #include "sharding/sql/scan.h"
@@ -80,7 +81,9 @@ Result<Analysis> analyze(std::string_view sql, const TokenStream& tokens, std::s
     return make_error(ErrorCode::kTooComplex, "statement is too long to be analyzed",
                       "Split it into several statements.");
   }
-  const std::string text(sql);
+  std::string text(sql);
+  const auto prefixes = explain_prefixes(sql, context.lexer);
+  blank(text, prefixes);
   const ParsedTree tree(text, context.lexer.standard_conforming_strings);
   const auto too_complex = [&]() -> Result<Analysis> {
     if (!context.sharded()) return opaque(sql, params);
@@ -105,6 +108,7 @@ Result<Analysis> analyze(std::string_view sql, const TokenStream& tokens, std::s
 
   Analysis analysis;
   analysis.plan.params = params;
+  std::size_t wrapped = 0;
   SlotUse slots(sql, tokens, context.lexer);
   StatementInput input{sql, context, slots, param_types};
   for (std::uint32_t i = 0; i < tree->count; ++i) {
@@ -119,7 +123,11 @@ Result<Analysis> analyze(std::string_view sql, const TokenStream& tokens, std::s
     if (changes_rows && plan.pin == PinReason::kNone && context.catalog != nullptr && context.catalog->code_state().in_triggers) {
       plan.pin = PinReason::kUserCode;
     }
+    const bool explained = std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) { return prefix.begin == plan.begin; });
+    if (explained) wrap_explained(text, context.lexer, plan);
+    wrapped += explained ? 1 : 0;
   }
+  if (wrapped != prefixes.size()) return make_error(ErrorCode::kSyntaxError, "syntax error: EXPLAIN (HOWDAH) without a statement");
   if (is_shareable(analysis.plan)) {
     analysis.plan.statements[0].begin = 0;
     analysis.plan.statements[0].end = kWholeText;

@@ -81,6 +81,19 @@ bool fold_list(std::string_view sql, Scanner& scanner, Slot& out) {
 
 }  // namespace
 
+std::string_view leading_hint(std::string_view sql) {
+  TokenStream out;
+  find_hint(sql, out);
+  return sql.substr(out.hint_begin, out.hint_end - out.hint_begin);
+}
+
+std::string_view hint_before(std::string_view sql, std::uint32_t begin, const LexerOptions& options) {
+  Scanner scanner(sql, options);
+  std::uint32_t behind = 0;
+  for (Token token = scanner.next(); token.kind != TokenKind::kEnd && token.begin < begin; token = scanner.next()) behind = token.end;
+  return leading_hint(sql.substr(behind));
+}
+
 void tokenize(std::string_view sql, const LexerOptions& options, TokenStream& out) {
   out.slots.clear();
   out.complete = true;

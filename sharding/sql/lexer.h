@@ -38,6 +38,11 @@ struct LexerOptions {
 // Fills `out`. Never fails: text that does not lex is kept as it is and left to the parser to refuse.
 void tokenize(std::string_view sql, const LexerOptions& options, TokenStream& out);
 
+// What stands inside of a /* howdah... */ comment among the comments that open `sql`; empty when there is none.
+std::string_view leading_hint(std::string_view sql);
+// ... among the comments in front of the statement that begins at byte `begin` of the string.
+std::string_view hint_before(std::string_view sql, std::uint32_t begin, const LexerOptions& options);
+
 // The value of a literal slot (quotes and escapes undone) appended to `out`; false when it is malformed.
 // Bit strings keep their leading letter in lower case: b'101' gives "b101".
 // REQUIRES: slot.count == 1.

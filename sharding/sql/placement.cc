@@ -200,6 +200,16 @@ void place_local(const Uses& uses, StatementPlan& plan) {
   plan.where = Where::kShard;
 }
 
+void add_keys(const Findings& findings, StatementPlan& plan) {
+  for (const auto& use : findings.tables) {
+    if (use.rule->kind != TableRuleKind::kHash || use.key == nullptr) continue;
+    const auto family = key_family(use.key->type);
+    if (!family) continue;
+    const KeyColumn column{*family, use.key->type};
+    if (std::find(plan.keys.begin(), plan.keys.end(), column) == plan.keys.end()) plan.keys.push_back(column);
+  }
+}
+
 void place_sharded(QueryWalker& walker, const AnalyzeContext& context, StatementPlan& plan) {
   const Findings& findings = walker.findings();
   if (findings.refusal) return refuse(plan, *findings.refusal);
@@ -272,7 +282,13 @@ void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, State
   plan.unlocks = findings.unlocks;
   plan.configs = findings.configs;
   plan.notifies = findings.notifies;
+  const bool hint = std::any_of(plan.configs.begin(), plan.configs.end(), [](const auto& call) { return call.name.starts_with("howdah."); });
+  if (hint) {
+    return refuse(plan, unsupported("set_config of a howdah parameter is not supported", "Use SET howdah.name = value.",
+                                    "No server knows these parameters."));
+  }
   if (context.sharded()) {
+    add_keys(findings, plan);
     place_sharded(walker, context, plan);
     if (plan.where == Where::kManyShards || plan.many_write || plan.reference_write) {
       for (const auto& use : findings.tables) {

@@ -184,6 +184,16 @@ struct ManyCopy {
   bool operator==(const ManyCopy&) const = default;
 };
 
+// The key column of a hash table.
+struct KeyColumn {
+  schema::KeyFamily family = schema::KeyFamily::kInteger;
+  Oid type = 0;
+  bool operator==(const KeyColumn&) const = default;
+};
+
+// What EXPLAIN answers with. kOther: XML or YAML.
+enum class ExplainFormat : std::uint8_t { kText, kJson, kOther };
+
 // StatementPlan::end of a statement that is the whole string.
 inline constexpr std::uint32_t kWholeText = 0xffffffff;
 
@@ -223,7 +233,10 @@ struct StatementPlan {
   // kPrepare: byte range of the inner statement; kExplain: of the explained one.
   std::uint32_t inner_begin = 0;
   std::uint32_t inner_end = 0;
-  bool explain_howdah = false;     // EXPLAIN (HOWDAH) ...
+  std::shared_ptr<const StatementPlan> explained;  // EXPLAIN (HOWDAH): the statement that is not run
+  ExplainFormat explain_format = ExplainFormat::kText;
+  bool changes_rows = false;       // a query: INSERT, UPDATE, DELETE or MERGE, on whatever level
+  std::vector<KeyColumn> keys;     // of the hash tables that were found in it, each once
 };
 
 // A whole string: the unit that is cached. Immutable; shared by sessions of one worker.

@@ -1,6 +1,8 @@
-#include "sharding/sql/code_text.h"
 #include "sharding/sql/statement.h"
 
+#include <algorithm>
+
+#include "sharding/sql/code_text.h"
 #include "sharding/sql/placement.h"
 #include "sharding/sql/query.h"
 #include "sharding/sql/scan.h"
@@ -44,8 +46,15 @@ bool returns_rows(const TreeNode* node) {
   }
 }
 
+bool changes_rows(const TreeNode* node) {
+  if (node == nullptr) return false;
+  if (node->kind == TREE_INSERT || node->kind == TREE_UPDATE || node->kind == TREE_DELETE || node->kind == TREE_MERGE) return true;
+  return std::any_of(kids(node).begin(), kids(node).end(), changes_rows);
+}
+
 void plan_query(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
   plan.verb = query_verb(node);
+  plan.changes_rows = changes_rows(node);
   plan.returns_rows = returns_rows(node);
   QueryWalker walker(input.context, input.slots, input.param_types);
   walker.statement(node);
@@ -132,19 +141,48 @@ bool only_unites(const Spread& spread) {
   return !spread.gathers && spread.sort.empty() && spread.limit.kind == RowCount::Kind::kNone && spread.offset.kind == RowCount::Kind::kNone;
 }
 
+ExplainFormat format_of(const TreeNode* value) {
+  std::string text(text_of(value));
+  for (char& c : text) c = lower_ascii(c);
+  return text == "json" ? ExplainFormat::kJson : text == "xml" || text == "yaml" ? ExplainFormat::kOther : ExplainFormat::kText;
+}
+
 void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
-  bool analyze = false;
+  bool analyze = false, howdah = false;
   for (std::uint32_t i = 1; i < node->count; ++i) {
     const TreeNode* option = kid(node, i);
     if (text_of(option) == "analyze") analyze = option_is_on(option);
-    if (text_of(option) == "howdah") plan.explain_howdah = option_is_on(option);
+    if (text_of(option) == "howdah") howdah = true;
+    if (text_of(option) == "format") plan.explain_format = format_of(kid(option, 0));
   }
   plan_statement(input, kid(node, 0), plan);
-  one_shard_only(plan, "EXPLAIN");
   plan.verb = Verb::kExplain;
   plan.returns_rows = true;
   plan.read_only = false;
   find_inner(input, plan);
+  if (howdah) {
+    return refuse(plan, unsupported("EXPLAIN (HOWDAH) takes no other options", "Send EXPLAIN (HOWDAH) statement.",
+                                    "It tells where the statement would run, and runs nothing."));
+  }
+  const bool several = plan.where == Where::kManyShards || plan.spread || plan.many_write;
+  if (several && plan.explain_format == ExplainFormat::kOther) {
+    plan.spread.reset();
+    plan.many_write.reset();
+    if (plan.where == Where::kManyShards) {
+      refuse(plan, unsupported("EXPLAIN of a statement over several shards gives FORMAT TEXT and JSON only", "Use FORMAT JSON.",
+                               "The plans of the shards have to become one document."));
+    }
+  }
+  if (analyze && plan.many_write && !plan.clock.empty()) {
+    const char* const why = "Each shard would read its own clock.";
+    plan.many_write.reset();
+    if (plan.where != Where::kManyShards) {
+      plan.one_shard_because = why;
+    } else {
+      refuse(plan, unsupported("EXPLAIN ANALYZE of a write over several shards that reads the clock is not supported",
+                               "Write the time as a constant, or leave out ANALYZE.", why));
+    }
+  }
   if (analyze) return;
   plan.writes = plan.notifies = plan.changes_catalog = false;
   plan.pin = PinReason::kNone;

@@ -105,7 +105,7 @@ TEST_F(StartupProtocol, ReadsOptionsWithPostgresqlsEscapes) {
 
 TEST_F(StartupProtocol, RefusesOptionsThatItDoesNotCarry) {
   // PostgreSQL takes the first three; Howdah says that it does not, instead of forgetting them.
-  for (const std::string options : {"-S 1000", "-e", "-O -c work_mem=1MB", "-c work_mem", "stray", "-c howdah.shard=s0"}) {
+  for (const std::string options : {"-S 1000", "-e", "-O -c work_mem=1MB", "-c work_mem", "stray"}) {
     RawClient client(howdah().port());
     const auto messages = client.log_in({.params = {{"options", options}}});
     EXPECT_EQ(first_sqlstate(messages), "0A000") << options;

@@ -275,7 +275,7 @@ TEST_F(Errors, RefusalsSayWhatToDo) {
         "INSERT INTO users SELECT 1 + 1, 'x'", "INSERT INTO users VALUES (DEFAULT, 'x')", "UPDATE users SET id = 2 WHERE id = 1",
         "DO $$ BEGIN END $$", "CALL p()", "CREATE TEMP TABLE t (a int)", "CREATE TABLE t2 (a int)",
         "CREATE TABLE IF NOT EXISTS t2 AS SELECT 1", "CREATE MATERIALIZED VIEW m AS SELECT 1", "SELECT nextval('s')", "SELECT pg_database_size('app')",
-        "COPY users FROM STDIN WHERE id > 5", "COPY (SELECT * FROM users ORDER BY id) TO STDOUT", "UPDATE users SET id = 5", "DECLARE c CURSOR FOR SELECT * FROM users", "EXPLAIN SELECT * FROM users",
+        "COPY users FROM STDIN WHERE id > 5", "COPY (SELECT * FROM users ORDER BY id) TO STDOUT", "UPDATE users SET id = 5", "DECLARE c CURSOR FOR SELECT * FROM users", "EXPLAIN (FORMAT XML) SELECT * FROM users",
         "CREATE RULE r AS ON INSERT TO users DO NOTHING", "SET client_encoding = 'LATIN1'", "SET TRANSACTION SNAPSHOT 'x'"}) {
     refused(sql);
   }

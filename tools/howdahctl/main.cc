@@ -8,11 +8,14 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "proxy/config/config.h"
 #include "proxy/config/reference.h"
+#include "tools/howdahctl/check_queries.h"
 #include "tools/howdahctl/import.h"
+#include "tools/howdahctl/transactions.h"
 
 namespace {
 
@@ -82,6 +85,32 @@ int main(int argc, char** argv) {
   command->add_option("--output,-o", import.output, "Where to write the YAML (and access rules beside it); without it, to standard output");
   command->add_flag("--force", import.force, "Overwrite what is there");
   command->footer("Every setting without a counterpart is a line on standard error, with what to do. Exit code 0: howdah --check accepts the result.");
+  ctl::Transactions transactions;
+  auto* doubt = app.add_subcommand("transactions", "Lists two-phase commits that wait for their outcome, over all shards");
+  doubt->add_option("--url", transactions.url, "The proxy's console as a libpq URI; else HOWDAH_ADMIN_URL");
+  doubt->add_option("--database", transactions.database, "Only of this database");
+  doubt->add_option("--older-than", transactions.older_than, "In milliseconds: younger ones are under way")->capture_default_str();
+  doubt->add_flag("--json", transactions.json, "One JSON document: howdah.transactions.v1");
+  doubt->footer("decision: commit or abort as schema howdah has it, undecided, or unknown when that shard is out of reach. Exit code 1: a shard did not answer.");
+  ctl::CheckQueries check;
+  auto* queries = app.add_subcommand("check-queries", "Tells how the statements of an application would run: on one shard, on several, or refused; runs none");
+  queries->add_option("file", check.file, "SQL apart by semicolons, or PostgreSQL's log with statements (stderr or csvlog); - is standard input");
+  queries->add_option("--from", check.statistics, "Instead of a file: libpq URI of a database with pg_stat_statements");
+  queries->add_option("--format", check.format, "Of the file")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, ctl::QueryFormat>{{"auto", ctl::QueryFormat::kAuto}, {"sql", ctl::QueryFormat::kSql},
+                                                                                  {"log", ctl::QueryFormat::kLog}, {"csvlog", ctl::QueryFormat::kCsv}}));
+  queries->add_option("--url", check.url, "The database through the proxy as a libpq URI; else HOWDAH_URL, else HOWDAH_ADMIN_URL with --database");
+  queries->add_option("--database", check.database, "The database in the place of the URL's");
+  queries->add_flag("--json", check.json, "One JSON document: howdah.check-queries.v1");
+  queries->footer("Exit code 0: all run; 1: some are refused or wrong; 2: nothing could be checked.");
   CLI11_PARSE(app, argc, argv);
+  if (doubt->parsed()) return transactions.run();
+  if (queries->parsed()) {
+    if (check.file.empty() == check.statistics.empty()) {
+      std::fprintf(stderr, "howdahctl: name a file, or a database with --from\n");
+      return 2;
+    }
+    return check.run();
+  }
   return import.run();
 }

@@ -19,6 +19,8 @@ SessionState sample() {
   state.base_settings = {{"work_mem", "SET work_mem TO 100", "100"}};
   state.prepared = {{"s1", "SELECT $1", {23}}, {"s2", "SELECT $1", {23}, "(int) AS SELECT $1"}, {"", std::string(100'000, 'x'), {}}};
   state.unnamed = SessionState::Prepared{"", "SELECT 2", {}};
+  state.hints = {{"howdah.scatter", "off"}, {"howdah.sharding_key", ""}};
+  state.login_hints = {{"howdah.role", "primary"}};
   state.input = std::string("Q\0\0", 3);
   return state;
 }

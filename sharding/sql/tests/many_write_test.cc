@@ -58,7 +58,7 @@ TEST(ManyWrite, RefusesWhatShardsWouldDoDifferently) {
       {"WITH d AS (DELETE FROM accounts RETURNING *) DELETE FROM users", "refused"},
       {"WITH d AS (DELETE FROM accounts RETURNING *) SELECT * FROM d", "refused"},
       {"UPDATE users SET name = pg_notify('a', name)::text", "refused"},
-      {"EXPLAIN UPDATE users SET name = 'x'", "refused"},
+      {"EXPLAIN (FORMAT YAML) UPDATE users SET name = 'x'", "refused"},
       {"COPY (DELETE FROM accounts RETURNING id) TO STDOUT", "refused"},
   });
 }
