@@ -64,6 +64,7 @@ ServerConn::ServerConn(Pool& pool, net::Reactor& reactor) : pool_(&pool), reacto
 
 ServerConn::~ServerConn() {
   if (stream_.is_open() && reactor_ != nullptr) reactor_->remove(stream_.fd(), *this);
+  if (reactor_ != nullptr) reactor_->dequeue(*this);
 }
 
 void ServerConn::connect() {
@@ -125,6 +126,7 @@ void ServerConn::resume_reading() {
 void ServerConn::detach() {
   timer_.cancel();
   reactor_->remove(stream_.fd(), *this);
+  reactor_->dequeue(*this);
   reactor_ = nullptr;
 }
 
@@ -148,8 +150,25 @@ void ServerConn::unlink() {
 }
 
 bool ServerConn::clean() const {
-  return !lost() && pipeline.empty() && body_left_ == 0 && out_.empty() && tx_status == pgwire::TxStatus::kIdle &&
+  return !lost() && !ending_ && pipeline.empty() && body_left_ == 0 && out_.empty() && tx_status == pgwire::TxStatus::kIdle &&
          !link.copy_in && !link.unsynced;
+}
+
+// The server will say no more. What it said last counts: its owner, who may not have looked yet, must find the answer complete before
+// it finds the connection lost, or would tell the client of both.
+void ServerConn::ended(Error reason) {
+  if (state_ != State::kLinked || owner_ == nullptr || link.owed > 0) return fail(std::move(reason));
+  if (ending_) return;
+  ending_ = waits_turn_ = true;
+  lost_reason_ = std::move(reason);
+  reactor_->enqueue(*this);
+}
+
+// In the second turn: the owner may have been woken after this was.
+void ServerConn::run() {
+  if (lost()) return;
+  if (std::exchange(waits_turn_, false)) return reactor_->enqueue(*this);
+  fail(std::move(lost_reason_));
 }
 
 void ServerConn::fail(Error reason) {
@@ -234,7 +253,7 @@ void ServerConn::read_some() {
       break;
     }
     if (got.status != net::IoStatus::kOk) {
-      return fail(lost_error(got.status == net::IoStatus::kEof ? "server closed the connection unexpectedly"
+      return ended(lost_error(got.status == net::IoStatus::kEof ? "server closed the connection unexpectedly"
                                                                : std::strerror(got.error)));
     }
     in_.commit(got.count);
@@ -391,7 +410,7 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
     case Verdict::kUnexpected:
       if (type == be::kReadyForQuery && pipeline.empty() && link.stray_readies < link.copy_syncs) return take_stray(type, body);
       if (type == be::kErrorResponse) {
-        return fail(ended_by_server(body));
+        return ended(ended_by_server(body));
       }
       return fail(lost_error("the server sent a message out of order"));
   }

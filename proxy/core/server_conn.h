@@ -97,7 +97,7 @@ struct LinkState {
   SettingsPtr settings_at_begin; // of the server connection, for ROLLBACK
 };
 
-class ServerConn final : public net::IoHandler, public net::TimerHandler {
+class ServerConn final : public net::IoHandler, public net::TimerHandler, private net::Runnable {
  public:
   enum class State : std::uint8_t {
     kConnecting,  // in its pool's `connecting_` list
@@ -190,6 +190,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   void relay_raw();
   void give(const ServerEntry& entry, Bytes bytes);
   bool give_error(const ServerEntry& entry, const pgwire::ErrorFields& fields, Bytes body, Bytes whole);
+  void ended(Error reason);
+  void run() override;
   void drop_owed();
   void hand_out_fabricated();
   void end_batch();
@@ -209,6 +211,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler {
   bool owner_touched_ = false;   // replies were handed out in this batch
   std::uint32_t body_left_ = 0;  // of a message that is streamed on
   bool body_forward_ = false;
+  bool ending_ = false;          // it is lost once its owner has seen the last reply
+  bool waits_turn_ = false;
   Error lost_reason_;
 };
 

@@ -56,6 +56,11 @@ void StepTrap::let_go() {
   ++let_go_;
 }
 
+void StepTrap::answer_and_let_go() {
+  answers_ = true;
+  let_go();
+}
+
 bool StepTrap::take(const std::string& bytes, Moment& moment) {
   const std::lock_guard lock(mutex_);
   if (state_ != State::kSet || bytes.find(words_) == std::string::npos) return false;
@@ -156,13 +161,14 @@ void StepGate::run() {
       Pair& pair = *pairs_[i];
       if (pair.held) {
         pair.open = pair.held_since == trap_.let_go_;
+        if (!pair.open && trap_.answers_.exchange(false)) pass(pair, false);
         continue;
       }
       if (waiting[1 + 2 * i].revents != 0) pair.open = pass(pair, true);
       if (pair.open && !pair.held && waiting[2 + 2 * i].revents != 0) pair.open = pass(pair, false);
     }
     if (waiting[0].revents != 0) accept_one();
-    std::erase_if(pairs_, [](const auto& pair) { return !pair->open; });
+    closed_ += static_cast<long>(std::erase_if(pairs_, [](const auto& pair) { return !pair->open; }));
   }
 }
 

@@ -31,6 +31,8 @@ class StepTrap {
   std::optional<int> wait(std::chrono::milliseconds patience);
   // Closes what is held.
   void let_go();
+  // The answer that is held goes to the proxy, with the end of the connection right behind it.
+  void answer_and_let_go();
 
  private:
   friend class StepGate;
@@ -45,6 +47,7 @@ class StepTrap {
   Moment moment_ = Moment::kUnsent;
   int gate_ = 0;
   std::atomic<std::uint64_t> let_go_{0};  // how often
+  std::atomic<bool> answers_{false};
 };
 
 class StepGate {
@@ -56,6 +59,8 @@ class StepGate {
   StepGate& operator=(const StepGate&) = delete;
 
   std::uint16_t port() const { return port_; }
+  // Connections that have ended.
+  long closed() const { return closed_; }
 
  private:
   struct Pair;
@@ -70,6 +75,7 @@ class StepGate {
   int listener_ = -1;
   std::vector<std::unique_ptr<Pair>> pairs_;  // of the thread
   std::atomic<bool> stop_{false};
+  std::atomic<long> closed_{0};
   std::thread thread_;
 };
 
