@@ -102,8 +102,8 @@ void read_csv(std::string_view file, std::vector<Query>& out) {
 }
 
 QueryFormat guess(std::string_view file) {
-  const std::string_view line = file.substr(0, file.find('\n'));
-  if (std::count(line.begin(), line.end(), ',') >= 20 && line.starts_with("20")) return QueryFormat::kCsv;
+  const std::string_view line = file.substr(0, file.find('\n'));  // a long message may end it early
+  if (std::count(line.begin(), line.end(), ',') >= 13 && line.starts_with("20")) return QueryFormat::kCsv;
   const bool log = file.find("LOG:  statement: ") != std::string_view::npos || file.find("LOG:  execute ") != std::string_view::npos ||
                    file.find("LOG:  duration: ") != std::string_view::npos;
   return log ? QueryFormat::kLog : QueryFormat::kSql;
