@@ -22,6 +22,8 @@ struct Column {
   bool has_default = false;        // includes identity and generated columns
   bool deterministic_collation = true;
   bool generated = false;          // GENERATED ALWAYS AS (...) STORED: never given
+  bool identity_always = false;    // GENERATED ALWAYS AS IDENTITY: given only with OVERRIDING SYSTEM VALUE
+  std::string default_text;        // an expression with qualified names, identity's nextval too; empty: none of its own
 };
 
 enum class RelationKind : char {   // pg_class.relkind

@@ -33,10 +33,6 @@ constexpr Word kWords[] = {
     {"localtimestamp", Kind::kLocalTimestamp, false, "timestamp"},
 };
 
-int characters(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 // One reading in the text.
 struct Place {
   const Word* word = nullptr;
@@ -137,24 +133,8 @@ std::string with_times(std::string text, const ClockTimes& times) {
   return text;
 }
 
-void ClockedText::add(std::string_view piece, int from, bool inserted) {
-  const int size = characters(piece);
-  pieces_.push_back({length_, length_ + size, from, inserted});
-  length_ += size;
-  text_.append(piece);
-}
-
-int ClockedText::client_position(int position) const {
-  if (position <= 0) return position;
-  const int at = position - 1;
-  for (const Piece& piece : pieces_) {
-    if (at < piece.end) return (piece.inserted ? piece.from : piece.from + at - piece.begin) + 1;
-  }
-  return pieces_.empty() ? position : pieces_.back().from + at - pieces_.back().begin + 1;
-}
-
-Result<ClockedText> with_clock(std::string_view sql, std::span<const sql::ClockCall> calls, const ClockTimes& times,
-                               const sql::LexerOptions& options) {
+Result<std::vector<Edit>> clock_edits(std::string_view sql, std::span<const sql::ClockCall> calls, const ClockTimes& times,
+                                      const sql::LexerOptions& options) {
   const auto places = Finder(sql, options).find();
   const bool same = std::equal(places.begin(), places.end(), calls.begin(), calls.end(),
                                [](const Place& place, const sql::ClockCall& call) { return place.word->kind == call.kind; });
@@ -167,19 +147,11 @@ Result<ClockedText> with_clock(std::string_view sql, std::span<const sql::ClockC
     return make_error(ErrorCode::kUnsupported, "the time " + time_literal(symbol) + " is not supported in a statement over several shards",
                       "Write it in another way.");
   }
-  ClockedText out;
-  std::uint32_t at = 0;
-  int from = 0;
+  std::vector<Edit> edits;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    const auto before = sql.substr(at, places[i].begin - at);
-    out.add(before, from, false);
-    from += characters(before);
-    out.add(constant(places[i], calls[i].names_column, times), from, true);
-    from += characters(sql.substr(places[i].begin, places[i].end - places[i].begin));
-    at = places[i].end;
+    edits.push_back({places[i].begin, places[i].end, constant(places[i], calls[i].names_column, times)});
   }
-  out.add(sql.substr(at), from, false);
-  return out;
+  return edits;
 }
 
 }  // namespace howdah::sharding

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "sharding/edited_text.h"
 #include "sharding/sql/lexer.h"
 #include "sharding/sql/plan.h"
 
@@ -27,29 +28,9 @@ struct ClockTimes {
 // Stand for times in a text that is to be kept; see with_times().
 inline constexpr ClockTimes kSymbolicTimes{946684800000001, 946684800000002};
 
-class ClockedText {
- public:
-  const std::string& text() const { return text_; }
-  // Where the character at `position` (from 1) of text() stands in the client's; 0 stays 0.
-  int client_position(int position) const;
-
- private:
-  friend Result<ClockedText> with_clock(std::string_view, std::span<const sql::ClockCall>, const ClockTimes&, const sql::LexerOptions&);
-  struct Piece {
-    int begin = 0, end = 0;  // characters of text(), from 0, that stand for ...
-    int from = 0;            // ... those from here on; of what was put in: for this one
-    bool inserted = false;
-  };
-  void add(std::string_view piece, int from, bool inserted);
-
-  std::string text_;
-  std::vector<Piece> pieces_;
-  int length_ = 0;
-};
-
 // `sql` is one statement, `calls` what the proof found in it. kUnsupported when they are not found in the text again.
-Result<ClockedText> with_clock(std::string_view sql, std::span<const sql::ClockCall> calls, const ClockTimes& times,
-                               const sql::LexerOptions& options);
+Result<std::vector<Edit>> clock_edits(std::string_view sql, std::span<const sql::ClockCall> calls, const ClockTimes& times,
+                                      const sql::LexerOptions& options);
 
 // `text` was made of a text with kSymbolicTimes in it.
 std::string with_times(std::string text, const ClockTimes& times);

@@ -396,6 +396,7 @@ std::optional<Error> present_in(const sql::ManyWrite& write, const Values& value
 
 Result<Route> write_over_shards(const sql::ManyWrite& write, const Values& values, const ShardMap& map) {
   if (auto error = present_in(write, values)) return *error;
+  if (write.key_default) return Route{Route::Kind::kManyShards, ShardId(), ~std::uint64_t{0}};
   Vote vote(values, map);
   for (const auto& pin : write.pins) {
     if (!vote.add(pin)) return vote.error();
@@ -429,6 +430,10 @@ Result<Route> by_keys(const sql::StatementPlan& plan, const Values& values, cons
     if (!vote.add(pin)) return vote.error();
     if (!vote.several()) continue;
     if (plan.many_write) return write_over_shards(*plan.many_write, values, map);
+    if (is_insert && plan.verb == sql::Verb::kUpdate) {
+      return make_error(ErrorCode::kUnsupported, "the sharding key cannot be changed to a value that belongs to another shard",
+                        "Delete the row and insert it with its new key.", "The row would have to move to another shard.");
+    }
     return plan.spread ? over_shards(*plan.spread, values, map) : several_shards(is_insert, plan.one_shard_because);
   }
   if (!vote.shard()) return Route{Route::Kind::kAnyShard, ShardId()};

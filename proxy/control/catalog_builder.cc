@@ -104,6 +104,8 @@ void CatalogBuilder::take_columns(const pq::PgResult& rows) {
     column.has_default = rows.flag(i, 4);
     column.deterministic_collation = rows.flag(i, 5);
     column.generated = rows.flag(i, 6);
+    column.identity_always = rows.flag(i, 7);
+    column.default_text = rows.text(i, 8);
     // A domain may be over a domain.
     for (auto domain = domains_.find(column.type); domain != domains_.end();
          domain = domains_.find(column.type)) {

@@ -56,13 +56,21 @@ LEFT JOIN (SELECT inhrelid, min(inhparent::bigint) AS parent, count(*) AS parent
 WHERE c.relkind <> 't' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_(toast|temp)'
   AND (c.oid >= 16384 OR c.relkind IN ('r', 'v'))
 )sql",
-    // kColumnsQuery
+    // kColumnsQuery: expressions are shown with names that no search path is needed for
     R"sql(
+WITH path AS MATERIALIZED (SELECT set_config('search_path', 'pg_catalog', true) AS set)
 SELECT a.attrelid, a.attname, a.atttypid, a.attnotnull,
        a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '',
-       coalesce(o.collisdeterministic, true), a.attgenerated <> ''
-FROM pg_class c
+       coalesce(o.collisdeterministic, true), a.attgenerated <> '', a.attidentity = 'a',
+       CASE WHEN path.set IS NULL OR a.attgenerated <> '' THEN ''
+            WHEN a.attidentity <> '' THEN
+              format('nextval(%L::regclass)', pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
+            ELSE coalesce(pg_get_expr(d.adbin, d.adrelid), '') END
+FROM path
+CROSS JOIN pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_collation o ON o.oid = a.attcollation
 WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'
   AND a.attnum > 0 AND NOT a.attisdropped

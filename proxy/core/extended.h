@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "drivers/net/buffer.h"
+#include "proxy/core/portal_rows.h"
 #include "proxy/core/prepared.h"
 #include "proxy/core/settings.h"
 #include "sharding/router.h"
@@ -43,6 +44,7 @@ struct Portal {
   bool in_failed = false;             // bound in a failed transaction; those bound before can no more be run there
   std::string bind_tail;              // on_all, and of EXPLAIN (HOWDAH): the Bind message behind its names
   sharding::Route route;              // on_all: kAllShards or kManyShards
+  std::shared_ptr<PortalRows> rows;   // ... the rows that are left, once it was executed with a limit
 };
 
 // The parameters of a portal's Bind message, of these types. They borrow from `portal`.

@@ -47,7 +47,7 @@ class GatherQuery {
  public:
   // Of a query that reads the clock: `text` is the client's with symbolic times, and `query` what it says.
   struct Clock {
-    std::shared_ptr<const sharding::ClockedText> text;
+    std::shared_ptr<const sharding::EditedText> text;
     sharding::ClockTimes times;
   };
   GatherQuery(Session& session, const sharding::sql::StatementPlan& statement, const sharding::Route& route, std::string_view query,

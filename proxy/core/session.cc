@@ -302,6 +302,10 @@ void Session::on_timer() {
 // --- output
 
 void Session::send(Bytes bytes) {
+  if (spool_ != nullptr) {
+    spool_->append(bytes);
+    return;
+  }
   if (!range_.empty()) {
     out_.append(range_);
     range_ = {};
@@ -375,6 +379,10 @@ void Session::send_ready() {
 // --- ReplyOwner
 
 void Session::on_reply(ServerConn&, Bytes bytes) {
+  if (spool_ != nullptr) {
+    spool_->append(bytes);
+    return;
+  }
   if (range_.empty()) {
     range_ = bytes;
   } else if (range_.data() + range_.size() == bytes.data()) {

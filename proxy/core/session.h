@@ -58,6 +58,7 @@ struct Portal;
 struct WritePart;
 struct CopyShare;
 class CopyShards;
+class CursorRows;
 
 class Session final : public net::IoHandler,
                       public net::Runnable,
@@ -344,9 +345,9 @@ class Session final : public net::IoHandler,
   static bool keeps_routes(const std::string& name, const std::string& value);
 
   // --- session_clock.cc
-  using ClockedPtr = std::shared_ptr<const sharding::ClockedText>;
+  using EditedPtr = std::shared_ptr<const sharding::EditedText>;
   Task<std::optional<sharding::ClockTimes>> read_clock(const Plan& statement, ShardId first);
-  ClockedPtr put_clock(const Plan& statement, std::string_view text, const sharding::ClockTimes& times);
+  EditedPtr put_clock(const Plan& statement, std::string_view text, const sharding::ClockTimes& times);
   Task<std::optional<sharding::ClockTimes>> ask_clock(ServerConn& conn);
 
   // --- session_discard.cc: RESET to the client's login settings, DISCARD
@@ -378,6 +379,10 @@ class Session final : public net::IoHandler,
   void undo_cursors(std::size_t index);
   void end_cursors(bool committed);
   Task<bool> close_all_cursors(const Plan& plan);
+  CursorRows* cursor_rows(std::string_view name) const;  // of a cursor over several shards; null: there is none of that name
+  Task<bool> declare_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, std::string* held);
+  bool fetch_many(const Plan& plan, std::string_view text);
+  void send_moved(Bytes messages, int offset);
 
   // --- session_listen.cc: LISTEN, UNLISTEN, and NOTIFY for those who listen
   bool shares_listener() const;
@@ -418,10 +423,10 @@ class Session final : public net::IoHandler,
 
   // --- session_broadcast.cc
   Task<bool> run_everywhere(PlanPtr plan, std::size_t index, std::string_view sql, Portal* portal);
-  Task<bool> run_on_shards(const Plan& plan, const std::string& sql, Portal* portal, const sharding::ClockedText* clocked);
+  Task<bool> run_on_shards(const Plan& plan, const std::string& sql, Portal* portal, const sharding::EditedText* clocked);
   Task<bool> run_one_by_one(const Plan& plan, const std::string& sql, Portal* portal);
   void send_everywhere(ServerConn& conn, std::string_view sql, Portal* portal);
-  bool tell_failure(std::span<ServerConn* const> conns, const sharding::ClockedText* clocked = nullptr);
+  bool tell_failure(std::span<ServerConn* const> conns, const sharding::EditedText* clocked = nullptr);
   Task<> refresh_catalog();
 
   // --- session_many.cc: one query over several shards
@@ -433,6 +438,9 @@ class Session final : public net::IoHandler,
   Task<> drop_parts(std::span<ServerConn* const> conns);
   void gathered(ServerConn& from);
 
+  Task<bool> run_portal(std::string name, std::uint32_t most);
+  bool spool_is_full();
+
   // --- session_many_write.cc: one write over several shards
   // Whatever runs on several shards; `whole` is the string that the statement is a part of.
   Task<bool> run_on_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal,
@@ -441,7 +449,11 @@ class Session final : public net::IoHandler,
                             std::string* held);
   Result<std::vector<WritePart>> split_write(const Plan& statement, const sharding::Route& route, std::string_view sql,
                                              const Portal* portal);
-  bool cut_clocked(std::vector<WritePart>& parts, const sharding::ClockedText& clocked);
+  Result<std::vector<WritePart>> split_by_keys(const Plan& statement, std::span<const std::string> keys);
+  Task<std::optional<std::vector<std::string>>> ask_keys(const Plan& statement);
+  EditedPtr edit_write(const Plan& statement, std::string_view text, const std::optional<sharding::ClockTimes>& times,
+                       std::span<const std::string> keys);
+  bool cut_edited(std::vector<WritePart>& parts, const Plan& statement, const sharding::EditedText& edited);
   Task<bool> write_parts(std::vector<WritePart>& parts, const Plan& statement, const std::string& sql, Portal* portal,
                          sharding::WriteReply& reply);
   void send_write(const WritePart& part, const Plan& statement, const std::string& sql, Portal* portal);
@@ -530,6 +542,7 @@ class Session final : public net::IoHandler,
   net::Stream stream_;
   net::Buffer in_;
   net::Buffer out_;
+  std::string* spool_ = nullptr;  // where what is sent goes instead, for a portal that is executed a few rows at a time
   std::size_t message_size_ = 0;    // of the message being handled, at the front of in_; 0 once it was consumed
   Bytes range_;                     // borrowed from a server connection's buffer until flush_replies()
   Task<> task_;

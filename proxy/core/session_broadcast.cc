@@ -9,6 +9,7 @@
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
+#include "sharding/sequence_split.h"
 
 namespace howdah::proxy {
 
@@ -36,7 +37,7 @@ Task<bool> Session::run_everywhere(PlanPtr plan, std::size_t index, std::string_
   }
   WorkerCounters::add(worker_.counters.all_shard_statements);
   note_many(statement, {sharding::Route::Kind::kAllShards, ShardId()});
-  ClockedPtr clocked;
+  EditedPtr clocked;
   if (!statement.clock.empty()) {
     const auto times = co_await read_clock(statement, ShardId(0));
     if (closing_) co_return false;
@@ -73,7 +74,7 @@ Task<bool> Session::run_everywhere(PlanPtr plan, std::size_t index, std::string_
 
 // Runs on shard 0, then on all others at once; replies stay in LinkState::collected. False: the client was told.
 Task<bool> Session::run_on_shards(const Plan& statement, const std::string& text, Portal* portal,
-                                  const sharding::ClockedText* clocked) {
+                                  const sharding::EditedText* clocked) {
   const auto shards = pools_->primaries.size();
   std::string lock;
   for (const auto& table : statement.lock_tables) lock += (lock.empty() ? "LOCK TABLE " : ", ") + table;
@@ -103,6 +104,13 @@ Task<bool> Session::run_on_shards(const Plan& statement, const std::string& text
       apply_effect(*conn, statement, text, false);
     }
     if (!ok) co_return tell_failure(now, clocked);
+    if (statement.splits_sequences) {
+      for (ServerConn* conn : now) {
+        const bool split = co_await own_query(*conn, sharding::split_sequences(conn->pool().target().shard.value()), false);
+        if (closing_) co_return false;
+        if (!split) co_return tell_failure(now);
+      }
+    }
     if (round == 0) first_tag = now[0]->link.tag;
     for (ServerConn* conn : now) {
       if (statement.reference_write && conn->link.tag != first_tag) {
@@ -117,7 +125,7 @@ Task<bool> Session::run_on_shards(const Plan& statement, const std::string& text
 }
 
 // The first failure of these becomes the client's error.
-bool Session::tell_failure(std::span<ServerConn* const> conns, const sharding::ClockedText* clocked) {
+bool Session::tell_failure(std::span<ServerConn* const> conns, const sharding::EditedText* clocked) {
   for (ServerConn* conn : conns) {
     if (!conn->lost() && !conn->link.error) continue;
     pgwire::ErrorFields fields;

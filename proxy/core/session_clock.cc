@@ -60,12 +60,12 @@ Task<std::optional<sharding::ClockTimes>> Session::read_clock(const Plan& statem
 }
 
 // The statement with the times in the place of what reads them. Null: the client was told.
-Session::ClockedPtr Session::put_clock(const Plan& statement, std::string_view text, const sharding::ClockTimes& times) {
+Session::EditedPtr Session::put_clock(const Plan& statement, std::string_view text, const sharding::ClockTimes& times) {
   sharding::sql::LexerOptions options;
   options.standard_conforming_strings = standard_conforming_strings();
-  auto clocked = sharding::with_clock(text, statement.clock, times, options);
-  if (clocked) return std::make_shared<const sharding::ClockedText>(std::move(*clocked));
-  fail_statement(clocked.error());
+  auto edits = sharding::clock_edits(text, statement.clock, times, options);
+  if (edits) return std::make_shared<const sharding::EditedText>(text, std::move(*edits));
+  fail_statement(edits.error());
   return nullptr;
 }
 

@@ -260,22 +260,13 @@ Task<> Session::on_execute(Bytes body) {
     Portal kept = *find_portal(execute.portal);
     statement_failed_ = false;
     if (const Plan& what = kept.plan->statements[0]; kept.route.kind == sharding::Route::Kind::kManyShards && (what.many_write || what.many_copy || what.verb == Verb::kExplain)) {
-      if (execute_rows > 0 && what.returns_rows) {
-        co_await fail_group(make_error(ErrorCode::kUnsupported, "a row limit of Execute is not supported for a statement over several shards",
-                                       "fetch all rows at once (fetch size 0)"));
-        co_return;
-      }
       if (!tx_.active() && what.writes && more_binds_may_follow()) begin_implicit();
-      if (!co_await run_on_many(kept.plan, 0, kept.route, kept.statement->text, &kept, nullptr)) e.failed = true;
+      const std::uint32_t most = what.returns_rows ? static_cast<std::uint32_t>(std::max(execute_rows, 0)) : 0;
+      if (!co_await run_portal(kept.name, most)) e.failed = true;
       co_return;
     }
     if (kept.route.kind == sharding::Route::Kind::kManyShards) {
-      if (execute_rows > 0) {
-        co_await fail_group(make_error(ErrorCode::kUnsupported, "a row limit of Execute is not supported for a query over several shards",
-                                       "fetch all rows at once (fetch size 0), or use LIMIT"));
-      } else if (!co_await run_many(kept.plan, 0, kept.route, kept.statement->text, &kept)) {
-        e.failed = true;
-      }
+      if (!co_await run_portal(kept.name, static_cast<std::uint32_t>(std::max(execute_rows, 0)))) e.failed = true;
       co_return;
     }
     const Plan& what = kept.plan->statements[0];

@@ -76,12 +76,12 @@ Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route ro
     if (!times) co_return false;
   }
   if (statement.spread->gathers) {
-    const ClockedPtr clocked = times ? put_clock(statement, query, sharding::kSymbolicTimes) : nullptr;
+    const EditedPtr clocked = times ? put_clock(statement, query, sharding::kSymbolicTimes) : nullptr;
     if (times && !clocked) co_return false;
     const std::string kept(clocked ? clocked->text() : query);
     co_return co_await GatherQuery(*this, statement, route, kept, portal, {clocked, times.value_or(sharding::ClockTimes{})}).run();
   }
-  ClockedPtr clocked;
+  EditedPtr clocked;
   if (times) {
     clocked = put_clock(statement, query, *times);
     if (!clocked) co_return false;
@@ -179,6 +179,7 @@ Task<bool> Session::merge_rows(std::span<ServerConn* const> conns, const Plan& s
     worker_.scratch.clear();
     const auto step = merge.run(worker_.scratch, kBatch);
     send(worker_.scratch);
+    if (spool_is_full()) break;
     if (step == RowMerge::Step::kDone) {
       ok = true;
       break;
@@ -230,6 +231,42 @@ Task<> Session::drop_parts(std::span<ServerConn* const> conns) {
     conn->resume_reading();  // for whatever comes next: all of this answer may have been read before it paused
     conn->link.error_forwarded = conn->link.error_forwarded || statement_failed_;
   }
+}
+
+// The client was told.
+bool Session::spool_is_full() {
+  const std::size_t most = worker_.config()->limits.gather_bytes;
+  if (spool_ == nullptr || spool_->size() <= most) return false;
+  Error error = make_error(ErrorCode::kProgramLimit, "the rows of this portal take too much memory",
+                           "Fetch all rows at once (fetch size 0), or raise limits.gather_bytes.",
+                           "A portal over several shards that is executed with a row limit keeps up to " + std::to_string(most) + " bytes.");
+  error.sqlstate = "53200";
+  spool_->clear();
+  send_error(error);
+  return true;
+}
+
+// Execute of a portal over several shards. With a row limit the statement runs at once all the same: its rows are kept for the
+// Executes to come, as PostgreSQL does for RETURNING. False: the client was told.
+Task<bool> Session::run_portal(std::string name, std::uint32_t most) {
+  Portal kept = *find_portal(name);
+  std::string out;
+  if (kept.rows) {
+    kept.rows->give(most, out);
+    send(out);
+    co_return true;
+  }
+  if (most == 0) co_return co_await run_on_many(kept.plan, 0, kept.route, kept.statement->text, &kept, nullptr);
+  std::string spool;
+  spool_ = &spool;
+  const bool ok = co_await run_on_many(kept.plan, 0, kept.route, kept.statement->text, &kept, nullptr);
+  spool_ = nullptr;
+  if (closing_) co_return false;
+  const auto rows = std::make_shared<PortalRows>(spool, out);
+  if (ok) rows->give(most, out);
+  if (Portal* portal = find_portal(name)) portal->rows = rows;
+  send(out);
+  co_return ok;
 }
 
 // As the client's text has its positions.

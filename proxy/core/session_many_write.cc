@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frame.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/extended.h"
 #include "proxy/core/object_ids.h"
@@ -13,6 +14,7 @@
 #include "proxy/core/worker.h"
 #include "proxy/core/write_part.h"
 #include "schema/types.h"
+#include "sharding/write/default_key.h"
 #include "sharding/write/insert_rows.h"
 #include "sharding/write/write_reply.h"
 
@@ -89,30 +91,102 @@ Result<std::vector<WritePart>> Session::split_write(const Plan& statement, const
   return parts;
 }
 
-// False: the client was told.
-bool Session::cut_clocked(std::vector<WritePart>& parts, const sharding::ClockedText& clocked) {
+// Each shard's rows, of a text that is not the client's. False: the client was told.
+bool Session::cut_edited(std::vector<WritePart>& parts, const Plan& statement, const sharding::EditedText& edited) {
+  for (WritePart& part : parts) part.edited = &edited;
+  if (!statement.many_write->by_rows) return true;
   sql::LexerOptions options;
   options.standard_conforming_strings = standard_conforming_strings();
   std::size_t count = 0;
   for (const WritePart& part : parts) count += part.rows.size();
-  std::optional<sharding::InsertRows> rows;
-  for (WritePart& part : parts) {
-    part.clocked = &clocked;
-    if (!part.insert) continue;
-    if (!rows) {
-      auto found = sharding::find_rows(clocked.text(), count, options);
-      if (!found) return fail_statement(found.error());
-      rows = std::move(*found);
-    }
-    part.insert = sharding::part_of(clocked.text(), *rows, part.rows);
-  }
+  const auto rows = sharding::find_rows(edited.text(), count, options);
+  if (!rows) return fail_statement(rows.error());
+  for (WritePart& part : parts) part.insert = sharding::part_of(edited.text(), *rows, part.rows);
   return true;
+}
+
+// Null: the client was told.
+Session::EditedPtr Session::edit_write(const Plan& statement, std::string_view text, const std::optional<sharding::ClockTimes>& times,
+                                       std::span<const std::string> keys) {
+  sql::LexerOptions options;
+  options.standard_conforming_strings = standard_conforming_strings();
+  std::vector<sharding::Edit> edits;
+  if (times) {
+    auto clock = sharding::clock_edits(text, statement.clock, *times, options);
+    if (!clock) return fail_statement(clock.error()), nullptr;
+    edits = std::move(*clock);
+  }
+  if (statement.many_write->key_default) {
+    auto more = sharding::key_edits(text, *statement.many_write->key_default, keys, options);
+    if (!more) return fail_statement(more.error()), nullptr;
+    edits.insert(edits.end(), more->begin(), more->end());
+  }
+  return std::make_shared<const sharding::EditedText>(text, std::move(edits));
+}
+
+// The values of the key's default, one for each row, by the first shard: a sequence then counts there. Empty: the client was told.
+Task<std::optional<std::vector<std::string>>> Session::ask_keys(const Plan& statement) {
+  const sql::KeyDefault& key = *statement.many_write->key_default;
+  ServerConn* conn = co_await link(ShardId(0), statement);
+  if (conn == nullptr) co_return std::nullopt;
+  conn->link.error = conn->link.error_forwarded = false;
+  conn->link.collect = true;
+  conn->link.collected.clear();
+  std::string message;
+  pgwire::append_query(message, "SELECT (" + key.expression + ")::pg_catalog.text FROM pg_catalog.generate_series(1, " + std::to_string(key.rows) + ")");
+  conn->owe({.kind = OwedKind::kQuery, .forward_error = false, .forward_ready = false, .owner = this});
+  conn->flush(message);
+  const bool ok = co_await wait_owed(*conn);
+  conn->link.collect = false;
+  const std::string replies = std::exchange(conn->link.collected, {});
+  if (closing_) co_return std::nullopt;
+  ServerConn* const only[] = {conn};
+  if (!ok) {
+    if (conn->lost()) send_lost(*conn);
+    if (!conn->lost()) tell_failure(only);
+    conn->link.error_forwarded = true;
+    co_return std::nullopt;
+  }
+  std::vector<std::string> keys;
+  Bytes rest = replies;
+  pgwire::Header header;
+  while (pgwire::peek_header(rest, pgwire::kMaxServerLength, header) == pgwire::FrameStatus::kOk && rest.size() >= header.total) {
+    const Bytes body = rest.substr(pgwire::kHeaderSize, header.total - pgwire::kHeaderSize);
+    rest.remove_prefix(header.total);
+    pgwire::DataRow row;
+    if (header.type != pgwire::be::kDataRow || !decode(body, row)) continue;
+    for (const pgwire::Value value : row.values) {
+      if (!value.null) keys.emplace_back(value.bytes);
+    }
+  }
+  if (keys.size() == key.rows) co_return keys;
+  fail_statement(make_error(ErrorCode::kUnsupported, "the default of the sharding key is NULL", "Give the key as a constant or a parameter."));
+  co_return std::nullopt;
+}
+
+Result<std::vector<WritePart>> Session::split_by_keys(const Plan& statement, std::span<const std::string> keys) {
+  std::vector<std::vector<std::uint32_t>> by_shard(pools_->primaries.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto shard = sharding::route_key(statement.many_write->pins[0], keys[i], false, false, *pools_->database->snapshot().map);
+    if (!shard) return shard.error();
+    by_shard[shard->value_or(ShardId(0)).value()].push_back(static_cast<std::uint32_t>(i));
+  }
+  std::vector<WritePart> parts;
+  for (std::size_t i = 0; i < by_shard.size(); ++i) {
+    if (!by_shard[i].empty()) parts.push_back({ShardId(static_cast<std::uint16_t>(i)), nullptr, std::move(by_shard[i]), 0, {}});
+  }
+  return parts;
 }
 
 Task<bool> Session::run_on_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal,
                                 std::string* held) {
   const Plan& statement = plan->statements[index];
   if (statement.verb == sql::Verb::kExplain) co_return co_await run_explain(plan, index, route, whole, portal, held);
+  if (statement.verb == sql::Verb::kDeclareCursor) {
+    if (portal == nullptr) co_return co_await declare_many(plan, index, route, whole, held);
+    co_return fail_statement(make_error(ErrorCode::kUnsupported, "DECLARE CURSOR over several shards is not supported by the extended protocol",
+                                        "Send it as a simple query, or give the query a fetch size."));
+  }
   if (statement.many_copy && statement.many_copy->in) co_return co_await run_copy_shards(plan, index, whole, portal);
   if (statement.many_copy) co_return co_await run_copy_out(plan, index, route, whole, portal);
   if (statement.many_write) co_return co_await run_many_write(plan, index, route, whole, portal, held);
@@ -124,13 +198,28 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
                                    std::string* held) {
   const Plan& statement = plan->statements[index];
   if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
-  auto parts = split_write(statement, route, whole, portal);
+  const bool by_default = statement.many_write->key_default.has_value();
+  auto parts = by_default ? std::vector<WritePart>() : split_write(statement, route, whole, portal);
   if (!parts) co_return fail_statement(parts.error());
   const std::string text(statement_text(statement, whole));
   const int offset = characters(whole.substr(0, statement.begin));
   const bool own = !tx_.active();
   if (own && default_isolation_is_snapshot()) {
     co_return fail_statement(needs_read_committed());
+  }
+  std::vector<std::string> keys;
+  if (by_default) {
+    // Before a transaction of its own begins: what a sequence has given is not taken back.
+    auto asked = co_await ask_keys(statement);
+    if (closing_) co_return false;
+    if (!asked) {
+      statement_failed_ = true;
+      if (!own) tx_.failed = true;
+      co_return false;
+    }
+    keys = std::move(*asked);
+    parts = split_by_keys(statement, keys);
+    if (!parts) co_return fail_statement(parts.error());
   }
   if (own) {
     tx_.kind = Transaction::Kind::kImplicit;
@@ -141,15 +230,19 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
   WriteReply reply({.describe = portal == nullptr || portal->described,
                     .in_order = statement.many_write->by_rows && statement.returns_rows});
   for (WritePart& part : *parts) part.position_offset = offset;
-  ClockedPtr clocked;
+  EditedPtr edited;
   bool ok = true;
+  std::optional<sharding::ClockTimes> times;
   if (!statement.clock.empty() && !parts->empty()) {
-    const auto times = co_await read_clock(statement, parts->front().shard);
+    times = co_await read_clock(statement, parts->front().shard);
     if (closing_) co_return false;
-    if (times) clocked = put_clock(statement, text, *times);
-    ok = clocked && cut_clocked(*parts, *clocked);
+    ok = times.has_value();
   }
-  ok = ok && co_await write_parts(*parts, statement, clocked ? clocked->text() : text, portal, reply);
+  if (ok && (times || by_default)) {
+    edited = edit_write(statement, text, times, keys);
+    ok = edited && cut_edited(*parts, statement, *edited);
+  }
+  ok = ok && co_await write_parts(*parts, statement, edited ? edited->text() : text, portal, reply);
   if (closing_) co_return false;
   for (const WritePart& part : *parts) {
     if (part.conn == nullptr) continue;
@@ -312,7 +405,7 @@ void Session::tell_write_failure(const WritePart& part, const std::string& text)
   if (fields.severity == "FATAL" || fields.severity == "PANIC") fields.severity = fields.localized_severity = "ERROR";
   if (conn.link.hide_position) fields.position = 0;
   if (part.insert) fields.position = part.insert->client_position(text, fields.position);
-  if (part.clocked != nullptr) fields.position = part.clocked->client_position(fields.position);
+  if (part.edited != nullptr) fields.position = part.edited->client_position(fields.position);
   if (fields.position > 0) fields.position += part.position_offset;
   worker_.scratch.clear();
   append_error(worker_.scratch, fields);

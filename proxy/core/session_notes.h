@@ -1,9 +1,11 @@
 // What a session has still to ask its servers about, between a statement and the end of its transaction.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "proxy/core/cursor_rows.h"
 #include "proxy/core/server_conn.h"
 
 namespace howdah::proxy {
@@ -23,6 +25,7 @@ struct StateNotes {
     bool hold = false;
     bool committed = false;   // the transaction of its DECLARE is over
     std::size_t steps = 0;    // Transaction::replay's size at DECLARE
+    std::shared_ptr<CursorRows> rows;  // over several shards: `conn` is null
   };
   std::vector<Cursor> cursors;
   ServerConn* notifier = nullptr;  // claimed for NOTIFY: see Session::claim_notify()

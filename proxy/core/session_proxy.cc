@@ -6,6 +6,7 @@
 #include "proxy/core/errors.h"
 #include "proxy/core/extended.h"
 #include "proxy/core/session.h"
+#include "proxy/core/session_notes.h"
 #include "proxy/core/sql_prepare.h"
 #include "proxy/core/worker.h"
 
@@ -61,7 +62,9 @@ bool Session::proxy_handles(const Plan& plan) const {
       return is_howdah(plan.set.name) || resets_to_login(*base_settings_, plan.set) ||
              (pools_->database->sharded() && !keeps_routes(plan.set.name, plan.set.value));
     case Verb::kCloseCursor:
-      return plan.name.empty() && links_.size() > 1;
+      return (plan.name.empty() && links_.size() > 1) || cursor_rows(plan.name) != nullptr;
+    case Verb::kFetch:
+      return cursor_rows(plan.name) != nullptr;
     case Verb::kListen:
     case Verb::kUnlisten:
       return shares_listener();
@@ -214,8 +217,13 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
     }
     case Verb::kDiscard:
       co_return co_await discard(plan);
+    case Verb::kFetch:
+      co_return fetch_many(plan, text);
     case Verb::kCloseCursor:
-      co_return co_await close_all_cursors(plan);
+      if (plan.name.empty()) co_return co_await close_all_cursors(plan);
+      std::erase_if(notes_->cursors, [&](const auto& cursor) { return cursor.name == plan.name; });
+      tag("CLOSE CURSOR");
+      co_return true;
     case Verb::kListen:
     case Verb::kUnlisten:
       co_return co_await run_listen(plan);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "sharding/clock_text.h"
+#include "sharding/edited_text.h"
 #include "sharding/write/insert_rows.h"
 
 namespace howdah::proxy {
@@ -19,7 +19,7 @@ struct WritePart {
   std::vector<std::uint32_t> rows;  // of VALUES
   int position_offset = 0;          // characters of the client's string before the statement
   std::optional<sharding::InsertPart> insert;  // empty: the whole text
-  const sharding::ClockedText* clocked = nullptr;  // what was the client's text, when that reads the clock
+  const sharding::EditedText* edited = nullptr;  // what was the client's text, where that was not sent
 };
 
 }  // namespace howdah::proxy

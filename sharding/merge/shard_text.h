@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "sharding/clock_text.h"
+#include "sharding/edited_text.h"
 #include "sharding/sql/lexer.h"
 #include "sharding/sql/plan.h"
 
@@ -20,7 +20,7 @@ struct ShardText {
   std::uint32_t inserted_at = 0;
   std::uint32_t inserted = 0;
   // What was the client's text, when that reads the clock: positions are then first those of its text().
-  std::shared_ptr<const ClockedText> clocked;
+  std::shared_ptr<const EditedText> clocked;
 };
 
 // `sql` is one query, `limit` (or kNoLimit) and `offset` this execution's counts.

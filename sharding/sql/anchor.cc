@@ -24,10 +24,15 @@ bool is_any_value(const ValueSet* values) {
 }
 
 bool anchors(const Facts& facts, const Findings& findings, const TableUse& anchor, Facts& solved) {
+  return anchors(facts, findings, anchor, 0, findings.tables.size(), solved);
+}
+
+bool anchors(const Facts& facts, const Findings& findings, const TableUse& anchor, std::size_t first, std::size_t end, Facts& solved) {
   solved = facts.without_pins();
   solved.pin(anchor.key_term, ValueSet{*key_family(anchor.key->type), anchor.key->type, {any_value()}});
   solved.solve();
-  return std::all_of(findings.tables.begin(), findings.tables.end(), [&](const TableUse& use) {
+  const auto begin = findings.tables.begin();
+  return std::all_of(begin + static_cast<std::ptrdiff_t>(first), begin + static_cast<std::ptrdiff_t>(end), [&](const TableUse& use) {
     return use.rule->kind != TableRuleKind::kHash || use.only_inserted || is_any_value(solved.values(use.key_term));
   });
 }

@@ -75,6 +75,13 @@ bool refuse_temporary(const StatementInput& input, const TreeNode* range_var, St
   return true;
 }
 
+// serial, identity, and what LIKE may bring of it.
+bool makes_sequence(const TreeNode* element) {
+  if (is(element, TREE_LIKE)) return true;
+  if (!is(element, TREE_COLUMN_DEF)) return false;
+  return gives_values(element);
+}
+
 void check_table(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
   const TreeNode* relation = kid(node, 0);
   const TreeNode* partition_of = kid(node, 3);
@@ -107,6 +114,8 @@ void check_table(const StatementInput& input, const TreeNode* node, StatementPla
     if (!fault) fault = check.add(kid(node, 4));
   }
   if (fault) refuse(plan, std::move(*fault));
+  const auto elements = kids(kid(node, 1));
+  plan.splits_sequences = std::any_of(elements.begin(), elements.end(), [](const TreeNode* element) { return makes_sequence(element); });
 }
 
 void create_table(const StatementInput& input, const TreeNode* node, StatementPlan& plan) {
@@ -143,6 +152,8 @@ void alter_table(const StatementInput& input, const TreeNode* node, StatementPla
   const NamedTable table = find_table(input.context, kid(node, 0));
   for (std::uint32_t i = 1; i < node->count; ++i) {
     const TreeNode* command = kid(node, i);
+    const bool sequence = command->op == TREE_ALTER_ADD_IDENTITY || command->op == TREE_ALTER_OTHER || makes_sequence(kid(command, 0));
+    if (input.context.sharded() && sequence) plan.splits_sequences = true;
     if (command->op == TREE_ALTER_DETACH_CONCURRENTLY) plan.no_transaction = true;
     if (!input.context.sharded() || table.rule == nullptr || plan.where == Where::kRefused) continue;
     if (auto fault = TableCheck(input.context, table).alter(command)) refuse(plan, std::move(*fault));
@@ -213,8 +224,10 @@ void plan_ddl(StatementInput& input, const TreeNode* node, StatementPlan& plan) 
       return alter_table(input, node, plan);
     case TREE_U_RENAME:
       return rename(input, node, plan);
-    case TREE_U_VIEW:
     case TREE_U_SEQUENCE:
+      plan.splits_sequences = sharded;
+      [[fallthrough]];
+    case TREE_U_VIEW:
       refuse_temporary(input, kid(node, 0), plan);
       return;
     case TREE_U_RULE:

@@ -9,6 +9,12 @@
 
 namespace howdah::sharding::sql {
 
+// serial and its like.
+bool is_serial(const TreeNode* type);
+
+// A column's definition makes a sequence: serial or identity.
+bool gives_values(const TreeNode* column);
+
 // Checks definitions of one table against its rule.
 class TableCheck {
  public:

@@ -220,7 +220,10 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
     if (!is_orderless_aggregate(name)) findings_.depends_on_order();
   }
   if (const auto kind = clock_kind(node)) return note_clock(node, *kind);
-  if (function->volatility != schema::Volatility::kImmutable) {
+  if (is_clock_type(name)) {  // date(x): a cast written as a function
+    findings_.clock_text = true;
+    if (!is_clock_value(argument(node, 0))) findings_.set_not_immutable(name);
+  } else if (function->volatility != schema::Volatility::kImmutable) {
     findings_.set_not_immutable(name);
     if (!same_on_all_shards(name)) findings_.set_varies(name);
   }
@@ -285,9 +288,14 @@ void QueryWalker::apply_trait(const TreeNode* node, std::string_view name) {
     case FunctionTrait::kSequence:
       findings_.read_only = false;
       if (name == "nextval" || name == "setval") findings_.harmless = findings_.pure = false;
+      if (name == "nextval") {
+        findings_.sequence_call = name;
+        return;
+      }
       findings_.refuse(unsupported("function " + shown + " is not supported with several shards",
-                                   "Generate keys in the application, for example as uuid.",
-                                   "Each shard has sequences of its own, so their values would repeat."));
+                                   name == "setval" ? "Each shard's part of a sequence starts where it should: see the documentation of sequences."
+                                                    : "Use INSERT ... RETURNING, or the value that nextval gave.",
+                                   "Each shard has a part of the sequence's values of its own."));
       return;
     case FunctionTrait::kNotify:
       findings_.unproven();

@@ -34,9 +34,17 @@ struct InsertedKey {
   std::vector<int> terms;         // from SELECT
 };
 
+// ... or the default of the key's column, which is to be evaluated first.
+struct DefaultedKey {
+  std::size_t use = 0;
+  int position = -1;              // of DEFAULT in each row; -1: not given
+};
+
 struct Findings {
   std::vector<TableUse> tables;
   std::vector<InsertedKey> inserted;
+  std::optional<DefaultedKey> defaulted;
+  std::string sequence_call;     // nextval
   bool reads_catalog = false;    // pg_catalog or information_schema
   bool reads_unknown = false;    // a relation that the catalog does not know
   bool reads_relations = false;  // any at all
@@ -44,6 +52,7 @@ struct Findings {
   bool read_only = true;  // nothing found yet that is not proven read-only
   bool harmless = true;   // nothing found yet that could write or keep a lock
   bool pure = true;       // ... but for the rows that the statement itself writes
+  bool locks = false;     // rows, by FOR UPDATE and its like: harmless, but for their keeping others waiting
   bool notifies = false;
   PinReason pin = PinReason::kNone;
   bool unlocks = false;

@@ -54,7 +54,7 @@ enum TreeKind {
                          index predicate, SET list, WHERE */
   TREE_MERGE_WHEN,    /* op: TreeMerge; flag MATCHED; kids: condition, target list, values list */
   TREE_SELECT,        /* op: TreeSetOp; flags ALL, DISTINCT, WITH_TIES; kids: TreeSelectKid */
-  TREE_INSERT,        /* kids: TreeInsertKid */
+  TREE_INSERT,        /* number: OverridingKind; kids: TreeInsertKid */
   TREE_UPDATE,        /* kids: TreeUpdateKid */
   TREE_DELETE,        /* kids: TreeDeleteKid */
   TREE_MERGE,         /* kids: TreeMergeKid */
@@ -138,7 +138,7 @@ enum TreeUtility {
   TREE_U_PREPARE,           /* name             -                statement, types... */
   TREE_U_EXECUTE,           /* name             -                list of arguments */
   TREE_U_DEALLOCATE,        /* name, null: ALL */
-  TREE_U_DECLARE,           /* name             -                statement; flag IS: WITH HOLD */
+  TREE_U_DECLARE,           /* name             CURSOR_OPT_...   statement; flag IS: WITH HOLD */
   TREE_U_FETCH,             /* name             -                flag IS: MOVE */
   TREE_U_CLOSE,             /* name, null: ALL */
   TREE_U_LISTEN,            /* channel */
@@ -160,7 +160,7 @@ enum TreeUtility {
   TREE_U_VIEW,              /* -                -                relation, query */
   TREE_U_DROP,              /* -                TreeObject       names (list of TREE_LIST); flag IS: CONCURRENTLY */
   TREE_U_RENAME,            /* new name, schema TreeObject       relation, column (of RENAME COLUMN) */
-  TREE_U_SEQUENCE,          /* -                -                relation */
+  TREE_U_SEQUENCE,          /* -                -                relation: CREATE and ALTER */
   TREE_U_RULE,              /* -                -                relation */
   TREE_U_POLICY,            /* -                -                relation */
   TREE_U_TRIGGER,           /* -                -                relation */

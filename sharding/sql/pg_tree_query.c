@@ -276,6 +276,7 @@ static TreeNode* insert(TreeBuilder* b, const InsertStmt* in) {
   out->kids[TREE_INSERT_SOURCE] = conv(b, in->selectStmt);
   out->kids[TREE_INSERT_CONFLICT] = conv(b, in->onConflictClause);
   out->kids[TREE_INSERT_RETURNING] = conv_list(b, in->returningList);
+  out->number = (int32_t)in->override;
   return out;
 }
 

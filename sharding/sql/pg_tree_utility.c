@@ -244,8 +244,11 @@ static TreeNode* session(TreeBuilder* b, const Node* in) {
     case T_ExecuteStmt: return with_items(b, TREE_U_EXECUTE, AS(ExecuteStmt)->name, NULL, AS(ExecuteStmt)->params);
     case T_DeallocateStmt: return utility(b, TREE_U_DEALLOCATE, AS(DeallocateStmt)->name, 0);
     case T_DeclareCursorStmt:
-      return flagged(with_items(b, TREE_U_DECLARE, AS(DeclareCursorStmt)->portalname, AS(DeclareCursorStmt)->query, NIL),
-                     (AS(DeclareCursorStmt)->options & CURSOR_OPT_HOLD) != 0, false);
+    {
+      TreeNode* out = with_items(b, TREE_U_DECLARE, AS(DeclareCursorStmt)->portalname, AS(DeclareCursorStmt)->query, NIL);
+      out->number = AS(DeclareCursorStmt)->options;
+      return flagged(out, (AS(DeclareCursorStmt)->options & CURSOR_OPT_HOLD) != 0, false);
+    }
     case T_FetchStmt: return flagged(utility(b, TREE_U_FETCH, AS(FetchStmt)->portalname, 0), AS(FetchStmt)->ismove, false);
     case T_ClosePortalStmt: return utility(b, TREE_U_CLOSE, AS(ClosePortalStmt)->portalname, 0);
     case T_ListenStmt: return utility(b, TREE_U_LISTEN, AS(ListenStmt)->conditionname, 0);
@@ -293,6 +296,7 @@ static TreeNode* tables(TreeBuilder* b, const Node* in) {
       return out;
     }
     case T_CreateSeqStmt: return with_items(b, TREE_U_SEQUENCE, NULL, AS(CreateSeqStmt)->sequence, NIL);
+    case T_AlterSeqStmt: return with_items(b, TREE_U_SEQUENCE, NULL, AS(AlterSeqStmt)->sequence, NIL);
     case T_RuleStmt: return with_items(b, TREE_U_RULE, NULL, AS(RuleStmt)->relation, NIL);
     case T_CreatePolicyStmt: return with_items(b, TREE_U_POLICY, NULL, AS(CreatePolicyStmt)->table, NIL);
     case T_CreateTrigStmt: return with_items(b, TREE_U_TRIGGER, NULL, AS(CreateTrigStmt)->relation, NIL);
@@ -345,7 +349,6 @@ static TreeNode* rest(TreeBuilder* b, const Node* in) {
     case T_CreateFunctionStmt:
     case T_AlterFunctionStmt:
     case T_CreateDomainStmt:
-    case T_AlterSeqStmt:
     case T_CreatePLangStmt:
     case T_CreateRoleStmt:
     case T_AlterRoleStmt:

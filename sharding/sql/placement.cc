@@ -85,7 +85,7 @@ void place_spread(QueryWalker& walker, const AnalyzeContext& context, const Tabl
     return;
   }
   const Error& error = std::get<Error>(proof);
-  if (walker.top().node == nullptr) return refuse(plan, needs_key(use, error.detail));
+  if (walker.top().node == nullptr) return refuse(plan, needs_key(use, error.detail.empty() ? error.message : error.detail));
   refuse(plan, needs_key(use, reason_of(error)));
 }
 
@@ -99,6 +99,7 @@ void place_hashed(QueryWalker& walker, const AnalyzeContext& context, const Uses
     walker.mark_params(pin.any_of, values.read_as);
     add_pin(plan, std::move(pin));
   };
+  if (findings.defaulted) return place_spread(walker, context, findings.tables[findings.defaulted->use], plan);
   for (const auto& key : findings.inserted) {
     const TableUse& use = findings.tables[key.use];
     if (!key.values.empty()) {
@@ -127,7 +128,7 @@ void place_hashed(QueryWalker& walker, const AnalyzeContext& context, const Uses
     return pin.any_of.size() > 1 || (pin.any_of.size() == 1 && pin.any_of[0].kind != KeySource::Kind::kSlot &&
                                      pin.any_of[0].kind != KeySource::Kind::kParam && pin.any_of[0].kind != KeySource::Kind::kNull);
   });
-  if (!may_be_several) return;
+  if (!may_be_several && walker.top_set().node == nullptr) return;
   if (writes_rows(findings)) {
     auto proof = spread_write(walker, context);
     if (auto* proven = std::get_if<std::shared_ptr<const ManyWrite>>(&proof)) {
@@ -214,6 +215,11 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
   const Findings& findings = walker.findings();
   if (findings.refusal) return refuse(plan, *findings.refusal);
   const Uses uses(findings);
+  if (!findings.sequence_call.empty() && !findings.tables.empty()) {
+    return refuse(plan, unsupported("function " + findings.sequence_call + " is not supported in a statement that uses tables",
+                                    "Leave the column to its default, or ask for the value first: SELECT nextval(...).",
+                                    "A sequence that was not made through Howdah has the same values on all shards."));
+  }
   if (!uses.local.empty() && (!uses.hashed.empty() || uses.reference_written)) {
     return refuse(plan, unsupported("local table " + display_name(*uses.local.front()->relation) +
                                         " cannot be combined with tables of other shards",
@@ -277,7 +283,7 @@ bool refuse_drift(const AnalyzeContext& context, const schema::Relation& relatio
 void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, StatementPlan& plan) {
   const Findings& findings = walker.findings();
   plan.read_only = reads && findings.read_only && context.catalog != nullptr;
-  plan.writes = !(reads && findings.harmless);
+  plan.writes = !(reads && findings.harmless && !findings.locks);
   plan.pin = findings.pin;
   plan.unlocks = findings.unlocks;
   plan.configs = findings.configs;

@@ -154,6 +154,16 @@ struct Spread {
   bool operator==(const Spread&) const = default;
 };
 
+// An INSERT leaves its keys to the column's default, which one shard evaluates before anything is stored.
+struct KeyDefault {
+  std::string column;              // quoted
+  std::string expression;          // with qualified names
+  std::int32_t position = -1;      // where DEFAULT stands in each row; -1: the column is to be added
+  bool overriding = false;         // the values need OVERRIDING SYSTEM VALUE
+  std::uint32_t rows = 0;
+  bool operator==(const KeyDefault&) const = default;
+};
+
 // Proof that a write does to the rows of all shards together what it would do to them on one: each shard does its part, in one
 // transaction. For every value v of the written table's key, the statement restricted to v reads and writes v's shard only.
 struct ManyWrite {
@@ -162,6 +172,7 @@ struct ManyWrite {
   // Where a text such as 'now' would be read as the time of each shard: by_rows knows the places, else any text may be one.
   bool any_text = true;
   std::vector<std::uint32_t> clock_slots, clock_params;
+  std::optional<KeyDefault> key_default;  // by_rows: pins[0] has no values then
   bool operator==(const ManyWrite&) const = default;
 };
 
@@ -205,6 +216,7 @@ struct StatementPlan {
   bool writes = true;              // not proven free of writes and of locks that outlive it: its shard counts as a writer
   bool no_transaction = false;     // PostgreSQL refuses it inside a transaction block (VACUUM, CREATE DATABASE, ... CONCURRENTLY)
   bool changes_catalog = false;    // the catalog snapshot has to be refreshed after it
+  bool splits_sequences = false;   // kAllShards: may make sequences, or change them; each shard's are to give values of their own
   bool notifies = false;           // NOTIFY or pg_notify, temporary table use, WITH HOLD: not allowed in a prepared transaction
   bool returns_rows = false;       // SELECT, RETURNING, SHOW, EXPLAIN, FETCH, ...
   PinReason pin = PinReason::kNone;

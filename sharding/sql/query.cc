@@ -78,7 +78,11 @@ void QueryWalker::statement(const TreeNode* node) {
   const TreeNode* query = is(node, TREE_INSERT) ? kid(node, TREE_INSERT_SOURCE) : node;
   if (is(query, TREE_SELECT) && query->op == TREE_LEAF && kid(query, TREE_SELECT_VALUES) == nullptr) root_ = query;
   if (!is(node, TREE_SELECT)) top_write_.node = node;
-  any_query(node, Outer{});
+  const Output output = any_query(node, Outer{});
+  if (!is(node, TREE_SELECT) || node->op == TREE_LEAF) return;
+  top_set_.node = node;
+  top_set_.outputs = output.columns;
+  top_set_.positions_known = output.columns.complete;
 }
 
 const Facts& QueryWalker::solved() {
@@ -301,6 +305,8 @@ QueryWalker::Output QueryWalker::leaf(const TreeNode* node, const Outer& outer) 
   }
   output.transparent = transparency(node, output.columns, scope, level);
   note_leaf(node, entries, output.columns, scope, level);
+  leaves_[node].first_table = first_table;
+  leaves_[node].end_table = findings_.tables.size();
   if (node == root_) note_top(node, entries, output.columns, scope, level);
   level_ = level.parent;
   return output;
@@ -429,7 +435,8 @@ bool QueryWalker::plain_for_exists(const TreeNode* node) const {
 }
 
 void QueryWalker::locking(const TreeNode* node, const Scope& scope, std::size_t first_table) {
-  findings_.unproven();
+  findings_.read_only = findings_.pure = false;
+  findings_.locks = true;
   for (const TreeNode* clause : kids(node)) {
     if (clause->count == 0) {
       for (std::size_t i = first_table; i < findings_.tables.size(); ++i) findings_.tables[i].locked = true;

@@ -72,9 +72,17 @@ class QueryWalker {
     std::vector<std::vector<int>> partitions;  // of each window: terms of its PARTITION BY's plain columns
     bool has_aggregate = false;
     bool grouping_sets = false;
+    std::size_t first_table = 0, end_table = 0;  // what it reads, of Findings::tables; without its WITH queries
   };
   // REQUIRES: top().node is not null.
   const Leaf& top_leaf() const { return leaves_.at(top_.node); }
+  // The outermost query when that is a set operation; its `node` is null else. Only names and order of its columns are told.
+  const TopLevel& top_set() const { return top_set_; }
+  // Null: not a plain SELECT.
+  const Leaf* leaf_of(const TreeNode* node) const {
+    const auto found = leaves_.find(node);
+    return found == leaves_.end() ? nullptr : &found->second;
+  }
   // The query behind an entry in FROM: a subquery, or a WITH query that only this entry reads. Null for all else.
   const Leaf* behind(int entry) const;
   // Entries on the nullable side of an outer join.
@@ -197,12 +205,13 @@ class QueryWalker {
   std::size_t target(const TreeNode* node, Scope& scope, Targets& entries);
   void inserted_rows(const TreeNode* columns, const TreeNode* source, std::size_t use, const Outer& outer);
   void inserted_values(const TreeNode* rows, std::size_t key, std::size_t use);
+  bool takes_default(const TreeNode* rows, int position, std::size_t use) const;
   bool inserted_constant(const TreeNode* value, const TableUse& table, InsertedKey& out);
   void inserted_term(int term, std::size_t use);
   int key_position(const TreeNode* columns, const TableUse& use) const;
   void check_defaults(const TreeNode* columns, const TreeNode* rows, const TableUse& use);
   void check_conflict(const TreeNode* conflict, const TableUse& use);
-  void check_assignments(const TreeNode* list, const TableUse& use);
+  void check_assignments(const TreeNode* list, const TableUse& use, bool constant_stays = false);
   const TableUse* table_use(std::size_t use) const {
     return use < findings_.tables.size() ? &findings_.tables[use] : nullptr;
   }
@@ -225,7 +234,7 @@ class QueryWalker {
   std::vector<BackFlow> back_flows_;
   std::deque<WithScope> with_scopes_;     // live until solved()
   std::deque<ParsedTree> views_;          // as long as names point into them
-  TopLevel top_;
+  TopLevel top_, top_set_;
   TopWrite top_write_;
   std::map<const TreeNode*, Leaf> leaves_;
   struct Behind {

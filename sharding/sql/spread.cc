@@ -1,6 +1,7 @@
 #include "sharding/sql/spread.h"
 
 #include <algorithm>
+#include <set>
 
 #include "sharding/sql/anchor.h"
 
@@ -11,15 +12,20 @@ namespace {
 // Looks for the anchor: a table of the outermost FROM, or of a subquery there whose own result has each row on one shard.
 class Search {
  public:
-  Search(const QueryWalker& walker, const Facts& facts, const Findings& findings) : walker_(walker), facts_(facts), findings_(findings) {}
+  Search(const QueryWalker& walker, const Facts& facts, const Findings& findings)
+      : walker_(walker), facts_(facts), findings_(findings), end_(findings.tables.size()) {}
+  // Of one branch of a set operation.
+  Search(const QueryWalker& walker, const Facts& facts, const Findings& findings, const QueryWalker::Leaf& branch)
+      : walker_(walker), facts_(facts), findings_(findings), first_(branch.first_table), end_(branch.end_table) {}
 
   const TableUse* find(const Targets& entries) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
       const int entry = static_cast<int>(i);
       if (!entries[i] || contains(walker_.nullable(), entry)) continue;
-      for (const auto& use : findings_.tables) {
+      for (std::size_t table = first_; table < end_; ++table) {
+        const TableUse& use = findings_.tables[table];
         if (use.entry != entry || use.rule->kind != TableRuleKind::kHash) continue;
-        if (!anchors(facts_, findings_, use, by_anchor_)) continue;
+        if (!anchors(facts_, findings_, use, first_, end_, by_anchor_)) continue;
         if (std::all_of(inside_.begin(), inside_.end(), [this](const auto* leaf) { return keeps_apart(*leaf); })) return &use;
       }
       const QueryWalker::Leaf* leaf = walker_.behind(entry);
@@ -34,10 +40,7 @@ class Search {
   // Does each row of this query's result come from rows of one shard? A group, or a row of DISTINCT, does only if the key is part
   // of it: of an entry whose rows are all there, for the NULLs of an outer join's other side are on every shard.
   bool keeps_apart(const QueryWalker::Leaf& leaf) const {
-    const auto has_key = [&](int term) {
-      return term >= 0 && is_any_value(by_anchor_.values(term)) && contains(leaf.entries, facts_.entry(term)) &&
-             !contains(walker_.nullable(), facts_.entry(term));
-    };
+    const auto has_key = [&](int term) { return is_key(leaf, term); };
     if (kid(leaf.node, TREE_SELECT_DISTINCT_ON) != nullptr) return false;
     for (const auto& partition : leaf.partitions) {
       if (std::none_of(partition.begin(), partition.end(), has_key)) return false;
@@ -48,14 +51,20 @@ class Search {
     return !has(leaf.node, TREE_FLAG_DISTINCT) || std::any_of(leaf.outputs.begin(), leaf.outputs.end(), has_key);
   }
 
- private:
+  // The anchor's key, in every row of this query.
+  bool is_key(const QueryWalker::Leaf& leaf, int term) const {
+    return term >= 0 && is_any_value(by_anchor_.values(term)) && contains(leaf.entries, facts_.entry(term)) &&
+           !contains(walker_.nullable(), facts_.entry(term));
+  }
   static bool counts_rows(const TreeNode* node) {
     return kid(node, TREE_SELECT_LIMIT) != nullptr || kid(node, TREE_SELECT_OFFSET) != nullptr || kid(node, TREE_SELECT_LOCKING) != nullptr;
   }
 
+ private:
   const QueryWalker& walker_;
   const Facts& facts_;
   const Findings& findings_;
+  std::size_t first_ = 0, end_ = 0;
   Facts by_anchor_;
   std::vector<const QueryWalker::Leaf*> inside_;  // from the outermost on
 };
@@ -85,7 +94,8 @@ bool same_expression(const TreeNode* a, const TreeNode* b) {
 
 class Merge {
  public:
-  Merge(QueryWalker& walker, Spread& out) : walker_(walker), top_(walker.top()), out_(out) {}
+  Merge(QueryWalker& walker, Spread& out) : Merge(walker, walker.top(), out) {}
+  Merge(QueryWalker& walker, const QueryWalker::TopLevel& top, Spread& out) : walker_(walker), top_(top), out_(out) {}
 
   // ORDER BY and LIMIT; the reason when they cannot be done.
   std::optional<Error> read() {
@@ -178,18 +188,37 @@ class Merge {
   Spread& out_;
 };
 
+// Each shard locks its rows of the result: all of them, whatever the others have. Empty: it may.
+std::string cannot_lock(const QueryWalker& walker, const Findings& findings) {
+  constexpr int kSkipLocked = 1;  // LockWaitSkip in lockoptions.h
+  const auto& top = walker.top();
+  const TreeNode* locking = kid(top.node, TREE_SELECT_LOCKING);
+  if (locking == nullptr) return "A subquery locks rows.";
+  if (kid(top.node, TREE_SELECT_LIMIT) != nullptr || kid(top.node, TREE_SELECT_OFFSET) != nullptr) return "It locks rows and counts them.";
+  for (const TreeNode* clause : kids(locking)) {
+    if (clause->number == kSkipLocked) return "It skips locked rows.";
+  }
+  for (const auto& use : findings.tables) {
+    if (!use.locked) continue;
+    if (use.rule->kind != TableRuleKind::kHash) return "It locks rows of a reference table, of which each shard has a copy.";
+    if (!contains(top.entries, use.entry)) return "It locks rows of a subquery.";
+  }
+  return {};
+}
+
 // What would make the shards' answers differ from one server's, whatever the merge does.
 std::optional<Error> forbidden(const QueryWalker& walker, const Findings& findings) {
   const auto cannot = [](std::string why) {
     return unsupported("this query is not supported over several shards", "Name one value of the sharding key.", std::move(why));
   };
   const auto& top = walker.top();
-  if (top.node == nullptr) return cannot("Set operations and writing statements run on one shard only.");
+  if (top.node == nullptr && walker.top_set().node == nullptr) return cannot("It is no SELECT.");
   for (const auto& use : findings.tables) {
     if (use.written) return cannot("It writes.");
-    if (use.locked) return cannot("It locks rows.");
   }
-  if (kid(top.node, TREE_SELECT_LOCKING) != nullptr) return cannot("It locks rows.");
+  if (findings.locks) {
+    if (auto why = cannot_lock(walker, findings); !why.empty()) return cannot(why);
+  }
   if (!findings.user_function.empty()) return cannot("Function " + findings.user_function + " may read tables.");
   if (!findings.varies.empty()) return cannot("The result of " + findings.varies + " may differ from shard to shard.");
   if (!findings.harmless) return cannot("It is not proven to be free of side effects.");
@@ -199,11 +228,88 @@ std::optional<Error> forbidden(const QueryWalker& walker, const Findings& findin
   return std::nullopt;
 }
 
+// UNION, INTERSECT and EXCEPT run on each shard as they are when a row of the result, with all rows equal to it, is made of rows of
+// one shard: each branch has its rows apart, and unless all is UNION ALL, the key stands at the same place in each.
+class SetProof {
+ public:
+  SetProof(QueryWalker& walker, const Findings& findings) : walker_(walker), facts_(walker.solved()), findings_(findings) {}
+
+  // Empty: proven.
+  std::string find() {
+    const auto& set = walker_.top_set();
+    if (findings_.locks) return "It locks rows.";
+    if (auto why = take(set.node, true); !why.empty()) return why;
+    for (const auto& use : findings_.tables) {
+      if (use.rule->kind == TableRuleKind::kHash && !read_.contains(&use)) return "A WITH query of the whole reads a sharded table.";
+    }
+    if (all_rows_) return {};
+    for (std::size_t i = 0; i < families_.front().size(); ++i) {
+      const auto family = families_.front()[i];
+      const bool all = std::all_of(families_.begin(), families_.end(),
+                                   [&](const auto& branch) { return i < branch.size() && branch[i] && branch[i] == family; });
+      if (all) return {};
+    }
+    return "The sharding key is not selected at the same place in each branch, and equal rows may be on different shards.";
+  }
+
+ private:
+  // Many branches are one long left spine: in a loop, not by recursion.
+  std::string take(const TreeNode* node, bool outermost) {
+    for (;; node = kid(node, TREE_SELECT_LEFT), outermost = false) {
+      if (!is(node, TREE_SELECT)) return "A branch is no SELECT.";
+      if (!outermost && Search::counts_rows(node)) return "A branch counts its rows.";
+      if (node->op == TREE_LEAF) return branch(node);
+      all_rows_ = all_rows_ && node->op == TREE_UNION && has(node, TREE_FLAG_ALL);
+      if (auto why = take(kid(node, TREE_SELECT_RIGHT), false); !why.empty()) return why;
+    }
+  }
+
+  std::string branch(const TreeNode* node) {
+    if (families_.size() == kMostBranches) return "It has too many branches.";
+    const QueryWalker::Leaf* leaf = walker_.leaf_of(node);
+    if (leaf == nullptr) return "A branch is no plain SELECT.";
+    Search search(walker_, facts_, findings_, *leaf);
+    if (search.find(leaf->entries) == nullptr) return "The sharded tables of a branch are not joined on their keys, or it has none.";
+    if (!search.keeps_apart(*leaf)) return "A branch needs the rows of all shards.";
+    for (std::size_t i = leaf->first_table; i < leaf->end_table; ++i) read_.insert(&findings_.tables[i]);
+    auto& families = families_.emplace_back();
+    for (const int term : leaf->outputs) {
+      families.push_back(search.is_key(*leaf, term) ? key_family(facts_.type(term)) : std::nullopt);
+    }
+    return {};
+  }
+
+  static constexpr std::size_t kMostBranches = 64;  // each is a proof of its own
+
+  QueryWalker& walker_;
+  const Facts& facts_;
+  const Findings& findings_;
+  bool all_rows_ = true;
+  std::set<const TableUse*> read_;
+  std::vector<std::vector<std::optional<schema::KeyFamily>>> families_;  // by branch and column: that of the key
+};
+
+std::variant<std::shared_ptr<const Spread>, Error> spread_set(QueryWalker& walker, const AnalyzeContext& context) {
+  const Findings& findings = walker.findings();
+  const auto cannot = [](std::string why) {
+    return unsupported("this query is not supported over several shards", "Name one value of the sharding key, or send the branches one by one.", std::move(why));
+  };
+  if (auto why = SetProof(walker, findings).find(); !why.empty()) return cannot(why);
+  auto out = std::make_shared<Spread>();
+  out->bytewise_collation = context.catalog != nullptr && context.catalog->bytewise_collation() && !findings.collates;
+  if (auto error = Merge(walker, walker.top_set(), *out).read()) return *error;
+  if (std::any_of(out->sort.begin(), out->sort.end(), [](const SortKey& key) { return key.hidden; })) {
+    return cannot("It is ordered by something else than its columns.");
+  }
+  return std::shared_ptr<const Spread>(std::move(out));
+}
+
 }  // namespace
 
 std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker, const AnalyzeContext& context) {
   const Findings& findings = walker.findings();
   if (auto error = forbidden(walker, findings)) return *error;
+  if (walker.top_set().node != nullptr) return spread_set(walker, context);
   const auto& top = walker.top();
   const Facts& facts = walker.solved();
   Search search(walker, facts, findings);
@@ -212,6 +318,11 @@ std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker, c
   const bool gathers = !search.keeps_apart(walker.top_leaf());
   auto out = std::make_shared<Spread>();
   out->bytewise_collation = context.catalog != nullptr && context.catalog->bytewise_collation() && !findings.collates;
+  if (findings.locks && (gathers || Merge(walker, *out).read())) {
+    return unsupported("this query is not supported over several shards", "Lock the rows first, then ask for the rest.",
+                       "It locks rows, and its last step needs all of them together.");
+  }
+  *out = Spread{.bytewise_collation = out->bytewise_collation};
   // What cannot be merged can still be put in order, and counted, all together.
   if (gathers || Merge(walker, *out).read()) {
     *out = Spread{};

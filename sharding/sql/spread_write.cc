@@ -134,6 +134,7 @@ class WriteProof {
       if (i != top_.use && findings_.tables[i].rule->kind == TableRuleKind::kHash) return "It reads a sharded table.";
     }
     const auto rows = kids(top_.rows);
+    if (findings_.defaulted) return defaulted_values();
     if (findings_.inserted.size() != 1 || findings_.inserted[0].values.size() != rows.size()) return "Its rows have no keys.";
     out_ = std::make_shared<ManyWrite>();
     out_->by_rows = true;
@@ -142,13 +143,43 @@ class WriteProof {
     walker_.mark_params(pin.any_of, table.key->type);
     out_->pins.push_back(std::move(pin));
     out_->any_text = findings_.clock_text;
-    for (const TreeNode* row : rows) {
+    return note_rows();
+  }
+
+  std::string note_rows() {
+    for (const TreeNode* row : kids(top_.rows)) {
       if (row->count != kid(top_.rows, 0)->count) return "Its rows have different numbers of values.";
       for (std::uint32_t i = 0; i < row->count; ++i) note_value(kid(row, i), i);
     }
     note_texts(kid(top_.node, TREE_INSERT_CONFLICT));
     note_texts(kid(top_.node, TREE_INSERT_RETURNING));
     return {};
+  }
+
+  // The keys come first, of one shard: then it is an INSERT whose keys are known.
+  std::string defaulted_values() {
+    const auto rows = kids(top_.rows);
+    const TableUse& table = target();
+    const schema::Column& key = *table.key;
+    const int position = findings_.defaulted->position;
+    if (top_.node->number != 0) return "OVERRIDING is not supported beside a key that is generated.";
+    const TreeNode* columns = kid(top_.node, TREE_INSERT_COLUMNS);
+    if (position < 0 && columns == nullptr) return "The INSERT has no list of columns.";
+    for (const TreeNode* row : rows) {
+      if (position < 0 && row->count != columns->count) return "Its rows have another number of values than it names columns.";
+    }
+    out_ = std::make_shared<ManyWrite>();
+    out_->by_rows = true;
+    out_->pins.push_back({*key_family(key.type), key.type, true, key.not_null, {}});
+    out_->key_default = KeyDefault{quoted(key.name), key.default_text, position, key.identity_always, static_cast<std::uint32_t>(rows.size())};
+    out_->any_text = findings_.clock_text;
+    return note_rows();
+  }
+
+  static std::string quoted(std::string_view name) {
+    std::string out = "\"";
+    for (const char c : name) out.append(c == '"' ? 2 : 1, c);
+    return out + "\"";
   }
 
   const schema::Column* column_at(std::uint32_t position) const {

@@ -156,6 +156,8 @@ void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& pl
     if (text_of(option) == "format") plan.explain_format = format_of(kid(option, 0));
   }
   plan_statement(input, kid(node, 0), plan);
+  // The plan of a cursor's query, or of an INSERT whose keys are not there yet, is not that of the text.
+  if (!howdah && (plan.verb == Verb::kDeclareCursor || (plan.many_write && plan.many_write->key_default))) one_shard_only(plan, "EXPLAIN");
   plan.verb = Verb::kExplain;
   plan.returns_rows = true;
   plan.read_only = false;
@@ -189,8 +191,10 @@ void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& pl
 }
 
 void plan_declare(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
+  constexpr int kBinary = 1;  // CURSOR_OPT_BINARY in parsenodes.h
   plan_statement(input, kid(node, 0), plan);
-  one_shard_only(plan, "DECLARE CURSOR");
+  const bool many = plan.spread && !plan.writes && !has(node, TREE_FLAG_IS) && (node->number & kBinary) == 0;
+  if (!many) one_shard_only(plan, "DECLARE CURSOR");
   plan.verb = Verb::kDeclareCursor;
   plan.name = text_of(node);
   plan.returns_rows = false;

@@ -16,19 +16,6 @@ std::vector<std::string_view> names_of(const TreeNode* list) {
   return names;
 }
 
-bool is_serial(const TreeNode* type) {
-  const auto name = text_of(type);
-  return name == "serial" || name == "bigserial" || name == "smallserial" || name == "serial4" ||
-         name == "serial8" || name == "serial2";
-}
-
-bool calls(const TreeNode* node, std::string_view function) {
-  if (node == nullptr) return false;
-  if (node->kind == TREE_FUNC && text_of(node) == function) return true;
-  return std::any_of(kids(node).begin(), kids(node).end(),
-                     [function](const TreeNode* item) { return calls(item, function); });
-}
-
 // Anything beyond literals, operators and casts may give another value on another shard.
 bool is_constant(const TreeNode* node) {
   if (node == nullptr) return true;
@@ -41,11 +28,23 @@ bool is_constant(const TreeNode* node) {
 
 Error sequence_fault(std::string_view column) {
   return unsupported("column " + std::string(column) + " takes its values from a sequence",
-                     "Generate keys in the application, for example as uuid.",
-                     "Each shard has sequences of its own, so their values would repeat.");
+                     "Add the column without a default, and set its values.",
+                     "The copies of a reference table would get different values.");
 }
 
 }  // namespace
+
+bool is_serial(const TreeNode* type) {
+  const auto name = text_of(type);
+  return name == "serial" || name == "bigserial" || name == "smallserial" || name == "serial4" ||
+         name == "serial8" || name == "serial2";
+}
+
+bool gives_values(const TreeNode* column) {
+  const auto constraints = kids(kid(column, 1));
+  return is_serial(kid(column, 0)) ||
+         std::any_of(constraints.begin(), constraints.end(), [](const TreeNode* item) { return item->op == TREE_CON_IDENTITY; });
+}
 
 Fault TableCheck::create(const TreeNode* elements, const TreeNode* constraints) const {
   const std::string key = hashed() ? table_.rule->column : std::string();
@@ -98,18 +97,14 @@ Fault TableCheck::add(const TreeNode* elements) const {
 Fault TableCheck::key_type(const TreeNode* type) const {
   const auto name = text_of(type);
   const bool plain = type->number == 0 && !has(type, TREE_FLAG_SETOF);
-  if (plain && (name == "varchar" || (key_cast_type(name) != 0 && name != "numeric"))) return {};
+  if (plain && (is_serial(type) || name == "varchar" || (key_cast_type(name) != 0 && name != "numeric"))) return {};
   return unsupported("sharding key " + table_.rule->column + " of table " + table_.shown() + " has type " +
                          std::string(name),
                      "The key must be smallint, integer, bigint, uuid, text or varchar.");
 }
 
 Fault TableCheck::column(const TreeNode* column) const {
-  if (hashed() && is_serial(kid(column, 0))) return sequence_fault(text_of(column));
   for (const TreeNode* item : kids(kid(column, 1))) {
-    if (hashed() && item->op == TREE_CON_IDENTITY) return sequence_fault(text_of(column));
-    if (hashed() && item->op == TREE_CON_DEFAULT && calls(kid(item, 0), "nextval"))
-      return sequence_fault(text_of(column));
     if (auto fault = constraint(item, text_of(column))) return fault;
   }
   return {};
@@ -212,16 +207,15 @@ Fault TableCheck::alter(const TreeNode* command) const {
         }
         if (is_serial(kid(definition, 0))) return sequence_fault(text_of(definition));
       }
+      if (hashed() && gives_values(definition)) {
+        return unsupported("column " + std::string(text_of(definition)) + " takes its values from a new sequence",
+                           "CREATE SEQUENCE first, then add the column with DEFAULT nextval(...) of it.",
+                           "The rows that are there would get the same values on all shards.");
+      }
       return column(definition);
     }
     case TREE_ALTER_ADD_CONSTRAINT:
       return constraint(definition, {});
-    case TREE_ALTER_ADD_IDENTITY:
-      if (hashed()) return sequence_fault(text_of(command));
-      return {};
-    case TREE_ALTER_DEFAULT:
-      if (hashed() && calls(definition, "nextval")) return sequence_fault(text_of(command));
-      return {};
     case TREE_ALTER_DROP_COLUMN:
       if (about_key) return key_fault("dropped");
       return {};

@@ -15,6 +15,8 @@ Error key_refusal(const TableUse& use, std::string_view why, std::string_view hi
                      std::string(hint), std::string(detail));
 }
 
+constexpr int kOverridingUserValue = 1;  // OVERRIDING_USER_VALUE in primnodes.h
+
 constexpr std::string_view kGiveKey = "Give the key as a constant or a parameter.";
 
 }  // namespace
@@ -48,6 +50,9 @@ QueryWalker::Output QueryWalker::insert(const TreeNode* node, const Outer& outer
   if (use != kNoUse) findings_.tables[use].only_inserted = true;
   if (node == top_write_.node) top_write_.use = use;
   const TreeNode* columns = kid(node, TREE_INSERT_COLUMNS);
+  if (const TableUse* table = table_use(use); table != nullptr && node->number == kOverridingUserValue && table->key != nullptr) {
+    findings_.refuse(key_refusal(*table, "may not be the value that is given", "Leave out OVERRIDING USER VALUE."));
+  }
   inserted_rows(columns, kid(node, TREE_INSERT_SOURCE), use, inner);
 
   const TreeNode* conflict = kid(node, TREE_INSERT_CONFLICT);
@@ -89,13 +94,16 @@ void QueryWalker::inserted_rows(const TreeNode* columns, const TreeNode* source,
   const TableUse* table = table_use(use);
   const bool hashed = table != nullptr && table->rule->kind == TableRuleKind::kHash;
   const int key = hashed ? key_position(columns, *table) : -1;
-  if (hashed && (key < 0 || source == nullptr)) {
-    findings_.refuse(key_refusal(*table, "is missing from INSERT", kGiveKey));
-  }
   const TreeNode* rows = is(source, TREE_SELECT) ? kid(source, TREE_SELECT_VALUES) : nullptr;
   if (table != nullptr && table->rule->kind == TableRuleKind::kReference)
     check_defaults(columns, rows, *table);
-  if (source == nullptr) return;
+  const auto missing = [&] {
+    if (hashed && key < 0) findings_.refuse(key_refusal(*table, "is missing from INSERT", kGiveKey));
+  };
+  if (source == nullptr) {
+    if (hashed) findings_.refuse(key_refusal(*table, "is missing from INSERT", kGiveKey));
+    return;
+  }
 
   const bool bare_values = rows != nullptr && kid(source, TREE_SELECT_WITH) == nullptr &&
                            kid(source, TREE_SELECT_SORT) == nullptr &&
@@ -104,9 +112,15 @@ void QueryWalker::inserted_rows(const TreeNode* columns, const TreeNode* source,
   if (bare_values) {
     for (const TreeNode* row : kids(rows)) walk_all(row, outer.scope, outer.with);
     if (source == kid(top_write_.node, TREE_INSERT_SOURCE) && outer.with == nullptr) top_write_.rows = rows;
+    if (hashed && top_write_.rows == rows && takes_default(rows, key, use)) {
+      findings_.defaulted = DefaultedKey{use, key};
+      return;
+    }
+    missing();
     if (key >= 0) inserted_values(rows, static_cast<std::size_t>(key), use);
     return;
   }
+  missing();
   const Output output = query(source, outer);
   if (key < 0) return;
   const auto position = static_cast<std::size_t>(key);
@@ -116,6 +130,16 @@ void QueryWalker::inserted_rows(const TreeNode* columns, const TreeNode* source,
                        ? output.columns.list[position].term
                        : -1;
   inserted_term(term, use);
+}
+
+// Every row has the default of the key's column. A domain's own default is not known.
+bool QueryWalker::takes_default(const TreeNode* rows, int position, std::size_t use) const {
+  const TableUse& table = findings_.tables[use];
+  const schema::Column& key = *table.key;
+  if (key.default_text.empty() || key.is_domain || key.generated || table.relation->oid != context_.catalog->root_of(*table.relation).oid) return false;
+  if (position < 0) return true;
+  return std::all_of(kids(rows).begin(), kids(rows).end(),
+                     [&](const TreeNode* row) { return is(kid(row, static_cast<std::uint32_t>(position)), TREE_DEFAULT); });
 }
 
 void QueryWalker::inserted_term(int term, std::size_t use) {
@@ -204,9 +228,15 @@ void QueryWalker::check_conflict(const TreeNode* conflict, const TableUse& use) 
                                "A conflict with a row of another shard would not be seen."));
 }
 
-void QueryWalker::check_assignments(const TreeNode* list, const TableUse& use) {
+void QueryWalker::check_assignments(const TreeNode* list, const TableUse& use, bool constant_stays) {
   for (const TreeNode* assignment : kids(list)) {
     if (use.rule->kind == TableRuleKind::kHash && text_of(assignment) == use.key->name) {
+      // A row that stays on its shard is the server's to change.
+      InsertedKey stored{static_cast<std::size_t>(&use - findings_.tables.data()), {}, {}};
+      if (constant_stays && kids(kid(assignment, 1)).empty() && inserted_constant(kid(assignment, 0), use, stored)) {
+        findings_.inserted.push_back(std::move(stored));
+        continue;
+      }
       findings_.refuse(
           key_refusal(use, "cannot be changed by UPDATE", "Delete the row and insert it with its new key.",
                       "The row would have to move to another shard."));
@@ -230,7 +260,7 @@ QueryWalker::Output QueryWalker::update(const TreeNode* node, const Outer& outer
   if (node == top_write_.node) top_write_.use = use;
   from_list(kid(node, TREE_UPDATE_FROM), scope, inner, entries);
   if (const TableUse* table = table_use(use)) {
-    check_assignments(kid(node, TREE_UPDATE_SET), *table);
+    check_assignments(kid(node, TREE_UPDATE_SET), *table, node == top_write_.node);
     // Of several matching rows any one may be taken.
     if (kid(node, TREE_UPDATE_FROM) != nullptr) findings_.depends_on_order();
   }

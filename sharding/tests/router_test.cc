@@ -141,8 +141,11 @@ TEST(Router, RefusesSeveralShards) {
   EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, same) + ")"), home_of(1));
   EXPECT_EQ(routed("UPDATE users SET name = random()::text WHERE id IN (" + list(1, other) + ")"),
             "error: the values of the sharding key belong to several shards / The result of random may differ from shard to shard.");
-  EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, other) + ") FOR UPDATE"),
-            "error: the values of the sharding key belong to several shards / this query is not supported over several shards: It locks rows.");
+  EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, other) + ") FOR UPDATE SKIP LOCKED"),
+            "error: the values of the sharding key belong to several shards / this query is not supported over several shards: It skips locked rows.");
+  EXPECT_EQ(routed("UPDATE users SET id = " + std::to_string(same) + " WHERE id = 1"), home_of(1));
+  EXPECT_EQ(routed("UPDATE users SET id = " + std::to_string(other) + " WHERE id = 1"),
+            "error: the sharding key cannot be changed to a value that belongs to another shard / The row would have to move to another shard.");
   EXPECT_EQ(routed("INSERT INTO users (id, name) VALUES (1, random()::text), (" + std::to_string(other) + ", 'x')"),
             "error: the rows of this statement belong to several shards / The result of random may differ from shard to shard.");
   EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(same) + ")"), home_of(1));

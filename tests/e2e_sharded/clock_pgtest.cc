@@ -66,6 +66,7 @@ TEST_F(Clock, RestrictsQueries) {
                            "born < CURRENT_DATE", "born < CURRENT_DATE - 7", "seen < date_trunc('day', now())", "born < now()::date",
                            "seen between transaction_timestamp() and 'infinity'", "seen > statement_timestamp ( )", "seen > NOW()",
                            "extract(year from now()) > 2000 AND born < (now() - interval '1 year')::date", "seen::time < 'allballs'::time OR seen > now()",
+                           "date(seen) > CURRENT_DATE", "date(now()) > born",
                            "seen >= current_timestamp ( 0 ) /* now() */ AND name <> 'current_date'", "\"now\" = 3 AND seen > now()", "seen > \"now\"()"}) {
     world_->same(std::string("SELECT id, name FROM users WHERE ") + when);
     world_->same(std::string("SELECT id FROM users WHERE id IN (1, 2, 3, 4, 5, 6, 7) AND ") + when + " ORDER BY id DESC LIMIT 3", {}, true);
@@ -84,6 +85,7 @@ TEST_F(Clock, CountsAndGroups) {
     world_->same("SELECT seen > now() AS fresh, count(*) FROM users GROUP BY 1 ORDER BY 1", {}, true);
     world_->same("SELECT seen > now(), count(*) FROM users GROUP BY seen > now() HAVING min(seen) < now() + interval '1000 years'");
     world_->same("SELECT name, count(*), now() > min(seen) FROM users WHERE seen < now() + $1::interval GROUP BY name", {"1 year"});
+    world_->same("SELECT date(seen), count(*) FROM users GROUP BY date(seen) ORDER BY 1", {}, true);
     world_->same("SELECT DISTINCT seen > now() FROM users");
   }
   const auto counted = ours("SELECT count(DISTINCT t) FROM (SELECT now() t FROM users) s").rows;
@@ -187,7 +189,7 @@ TEST_F(Clock, ClosesOnError) {
 TEST_F(Clock, RefusesWhatDiffersWithEachCall) {
   for (const char* sql : {"SELECT id, clock_timestamp() FROM users", "UPDATE users SET seen = clock_timestamp()", "SELECT id FROM users, now() n",
                           "SELECT id FROM users, CURRENT_DATE d", "SELECT id FROM users WHERE age(seen) > '1 day'", "UPDATE users SET name = timeofday()",
-                          "SELECT id FROM users WHERE random() < 2"}) {
+                          "SELECT id FROM users WHERE random() < 2", "SELECT id FROM users WHERE born = date('today')"}) {
     EXPECT_EQ(run(world_->howdah(), sql).sqlstate, "0A000") << sql;
   }
 }

@@ -123,5 +123,40 @@ TEST_F(ShardedCursors, AdvisoryLocksOfAStringAreSharedByAll) {
   }
 }
 
+// JDBC's fetch size: rows of several shards, a few at a time.
+TEST_F(ShardedCursors, FetchesAFewRowsOfAllShardsAtATime) {
+  const auto fetch = [](const std::string& sql, int size, int times) {
+    Script script;
+    script.query("BEGIN").parse("s", sql).bind("p", "s").describe('P', "p").execute("p", size).sync();
+    for (int i = 1; i < times; ++i) script.execute("p", size).sync();
+    return script;
+  };
+  const std::string all = "SELECT id, name FROM users ORDER BY id";
+  for (const int size : {1, 3, 4, 8, 9}) same(fetch(all, size, 5).query("COMMIT"));
+  same(fetch("SELECT name, count(*) FROM users GROUP BY name ORDER BY name", 3, 4).query("COMMIT"));
+  same(fetch("SELECT id FROM users WHERE id > 100", 3, 2).query("COMMIT"));
+  // The rest at once; other statements in between; all of it in one pipeline.
+  same(Script().query("BEGIN").parse("s", all).bind("p", "s").execute("p", 3).sync().query("SELECT name FROM users WHERE id = 5").execute("p").sync().query("COMMIT"));
+  same(Script().query("BEGIN").parse("s", all).bind("p", "s").execute("p", 3).bind("q", "s").execute("q", 2).execute("p", 3).execute("q", 100).execute("p", 2).execute("p", 2).sync().query("COMMIT"));
+  same(Script().query("BEGIN").parse("s", all).bind("p", "s").execute("p", 3).sync().close('P', "p").execute("p", 3).sync().query("ROLLBACK"));
+  // Without a transaction a portal ends at Sync.
+  same(Script().parse("s", all).bind("p", "s").execute("p", 3).sync().execute("p", 3).sync());
+  same(Script().parse("s", "SELECT 1 / (id - 5) FROM users WHERE id > 4 ORDER BY id").bind("p", "s").execute("p", 3).sync().query("SELECT 1"));
+  same(fetch("UPDATE users SET name = name RETURNING 1", 3, 3).query("ROLLBACK"));
+}
+
+TEST_F(ShardedCursors, ReadsAllShards) {
+  const std::string all = "DECLARE c CURSOR FOR SELECT id, name FROM users ORDER BY id";
+  same(Script().query("BEGIN").query(all).query("FETCH c").query("FETCH 3 FROM c").query("MOVE 1 IN c").query("FETCH FORWARD 2 c").query("FETCH ALL IN c").query("FETCH NEXT c").query("CLOSE c").query("FETCH c").query("ROLLBACK"));
+  same(Script().query("BEGIN").query("declare \"C\" no scroll cursor without hold for select name, count(*) from users group by name order by 1 limit 5").query("FETCH FORWARD ALL FROM \"C\"").query("MOVE ALL \"C\"").query("COMMIT").query("FETCH \"C\""));
+  same(Script().query("BEGIN").query(all).query("UPDATE users SET name = 'later'").query("FETCH 100 c").query("CLOSE ALL").query("FETCH c").query("ROLLBACK"));
+  same(Script().query("BEGIN").query(all).query(all).query("ROLLBACK").query("SELECT 1"));
+  same(Script().query("BEGIN").query(all).query("DECLARE c CURSOR FOR SELECT 1").query("ROLLBACK"));
+  same(Script().query("BEGIN").query(declare("c", first_)).query(all).query("ROLLBACK"));
+  same(Script().query("BEGIN").query("SAVEPOINT s").query(all).query("ROLLBACK TO s").query("FETCH c").query("ROLLBACK"));
+  same(Script().query(all));
+  same(Script().query("BEGIN; " + all + "; FETCH 2 c; FETCH 2 c; COMMIT"));
+}
+
 }  // namespace
 }  // namespace howdah

@@ -25,12 +25,17 @@ TEST(Spread, IsReadyForKeysOfSeveralShards) {
   EXPECT_NE(testing::analyzed("SELECT * FROM users WHERE id = ANY($1)").plan().spread, nullptr);
   EXPECT_EQ(testing::analyzed("SELECT * FROM users WHERE id = 1").plan().spread, nullptr);
   EXPECT_TRUE(testing::analyzed("SELECT count(*) FROM users WHERE id IN (1, 2)").plan().spread->gathers);
-  EXPECT_EQ(testing::analyzed("SELECT * FROM users WHERE id IN (1, 2) FOR UPDATE").plan().spread, nullptr);
+  EXPECT_NE(testing::analyzed("SELECT * FROM users WHERE id IN (1, 2) FOR UPDATE").plan().spread, nullptr);
+  EXPECT_EQ(testing::analyzed("SELECT * FROM users WHERE id IN (1, 2) FOR UPDATE SKIP LOCKED").plan().spread, nullptr);
 }
 
 TEST(Spread, ReadsTablesThatAreJoinedOnTheirKeys) {
   expect({
+      {"SELECT * FROM users UNION ALL SELECT * FROM users", "many"},
+      {"SELECT id FROM users EXCEPT SELECT user_id FROM accounts ORDER BY id", "many by 0"},
       {"SELECT * FROM users u JOIN accounts a ON a.user_id = u.id", "many"},
+      {"SELECT * FROM users u JOIN accounts a ON a.user_id = u.id FOR UPDATE OF a", "many"},
+      {"SELECT u.* FROM users u JOIN categories c ON c.id = 1 FOR UPDATE OF u NOWAIT", "many"},
       {"SELECT * FROM users u, accounts a WHERE a.user_id = u.id AND a.kind = 'x'", "many"},
       {"SELECT * FROM users u LEFT JOIN accounts a ON a.user_id = u.id", "many"},
       {"SELECT * FROM accounts a RIGHT JOIN users u ON a.user_id = u.id", "many"},
@@ -54,8 +59,11 @@ TEST(Spread, RefusesRowsThatMayLiveApart) {
       {"SELECT c.name, t.id FROM transactions t RIGHT JOIN categories c ON c.id = t.category_id", "refused"},
       {"SELECT c.name, t.id FROM transactions t FULL JOIN categories c ON c.id = t.category_id", "refused"},
       {"SELECT * FROM users u LEFT JOIN accounts a ON a.kind = u.name", "refused"},
-      {"SELECT * FROM users UNION ALL SELECT * FROM users", "refused"},
-      {"SELECT * FROM users FOR UPDATE", "refused"},
+      {"SELECT name FROM users UNION SELECT name FROM users", "refused"},
+      {"SELECT id FROM users UNION ALL SELECT id FROM categories", "refused"},
+      {"SELECT * FROM users LIMIT 1 FOR UPDATE", "refused"},
+      {"SELECT * FROM users FOR UPDATE SKIP LOCKED", "refused"},
+      {"SELECT u.* FROM users u JOIN categories c ON c.id = 1 FOR UPDATE", "refused"},
       {"SELECT ctid FROM users", "refused"},
       {"SELECT *, random() FROM users", "refused"},
       {"SELECT *, clock_timestamp() FROM users", "refused"},
@@ -65,7 +73,9 @@ TEST(Spread, RefusesRowsThatMayLiveApart) {
       {"SELECT row_number() OVER (ORDER BY id) FROM users", "gathered"},
       {"SELECT DISTINCT ON (region) * FROM users", "gathered"},
       {"EXPLAIN (FORMAT XML) SELECT * FROM users", "refused"},
-      {"DECLARE c CURSOR FOR SELECT * FROM users", "refused"},
+      {"DECLARE c CURSOR WITH HOLD FOR SELECT * FROM users", "refused"},
+      {"DECLARE c BINARY CURSOR FOR SELECT * FROM users", "refused"},
+      {"DECLARE c CURSOR FOR SELECT * FROM users FOR UPDATE", "refused"},
       {"COPY (SELECT * FROM users ORDER BY id) TO STDOUT", "refused"},
       {"COPY (SELECT * FROM users LIMIT 5) TO STDOUT", "refused"},
       {"COPY (SELECT * FROM users a, users b) TO STDOUT", "refused"},
@@ -81,7 +91,7 @@ TEST(Spread, CopiesNoGatheredRows) {
       {"COPY (SELECT DISTINCT region FROM users) TO STDOUT", "refused"},
       {"COPY (SELECT id FROM users LIMIT 1 + 1) TO STDOUT", "refused"},
       {"EXPLAIN SELECT count(*) FROM users", "gathered"},
-      {"DECLARE c CURSOR FOR SELECT count(*) FROM users", "refused"},
+      {"DECLARE c CURSOR FOR SELECT count(*) FROM users", "gathered"},
       {"INSERT INTO loose (user_id) SELECT max(user_id) FROM accounts", "refused"},
   });
 }
