@@ -254,8 +254,34 @@ Task<> Session::on_execute(Bytes body) {
     co_await fail_group(failed_transaction());
     co_return;
   }
+  const auto cannot_run_again = [this, &e](const std::string& name) {
+    pgwire::ErrorFields fields;
+    const std::string message = "portal \"" + name + "\" cannot be run";
+    fields.severity = "ERROR";
+    fields.sqlstate = "55000";
+    fields.message = message;
+    worker_.scratch.clear();
+    pgwire::append_error(worker_.scratch, fields);
+    send(worker_.scratch);
+    statement_failed_ = e.failed = true;
+    if (tx_.active()) tx_.failed = true;
+    spoil_group();
+  };
   if (portal->on_all) {
     const auto execute_rows = execute.max_rows;
+    if (std::exchange(portal->done, true) && portal->rows == nullptr) {
+      const std::string name = portal->name;
+      const bool reads = portal->plan->statements[0].spread != nullptr && !portal->plan->statements[0].writes;
+      if (!co_await settle_pending() || !co_await drain_group()) co_return;
+      if (!reads) {
+        cannot_run_again(name);
+        co_return;
+      }
+      worker_.scratch.clear();
+      pgwire::append_command_complete(worker_.scratch, "SELECT 0");
+      send(worker_.scratch);
+      co_return;
+    }
     if (!co_await settle_pending() || !co_await leave_group_conn()) co_return;
     Portal kept = *find_portal(execute.portal);
     statement_failed_ = false;
@@ -280,17 +306,7 @@ Task<> Session::on_execute(Bytes body) {
     if (!co_await drain_group()) co_return;
     portal = find_portal(execute.portal);
     if (portal->done) {
-      pgwire::ErrorFields fields;
-      const std::string message = "portal \"" + portal->name + "\" cannot be run";
-      fields.severity = "ERROR";
-      fields.sqlstate = "55000";
-      fields.message = message;
-      worker_.scratch.clear();
-      pgwire::append_error(worker_.scratch, fields);
-      send(worker_.scratch);
-      statement_failed_ = e.failed = true;
-      if (tx_.active()) tx_.failed = true;
-      spoil_group();
+      cannot_run_again(portal->name);
       co_return;
     }
     portal->done = true;

@@ -145,6 +145,12 @@ TEST_F(ShardedCursors, FetchesAFewRowsOfAllShardsAtATime) {
   same(fetch("UPDATE users SET name = name RETURNING 1", 3, 3).query("ROLLBACK"));
 }
 
+TEST_F(ShardedCursors, PortalsOfAllShardsRunOnce) {
+  same(Script().query("BEGIN").parse("s", "SELECT id FROM users ORDER BY id").bind("p", "s").execute("p").execute("p").sync().execute("p").sync().query("ROLLBACK"));
+  same(Script().query("BEGIN").parse("s", "UPDATE users SET name = name || 'x'").bind("p", "s").execute("p").sync().execute("p").sync().query("ROLLBACK"));
+  same(Script().query("BEGIN").parse("s", "INSERT INTO users VALUES (100, 'a'), (101, 'b'), (102, 'c')").bind("p", "s").execute("p").execute("p").sync().query("ROLLBACK"));
+}
+
 TEST_F(ShardedCursors, ReadsAllShards) {
   const std::string all = "DECLARE c CURSOR FOR SELECT id, name FROM users ORDER BY id";
   same(Script().query("BEGIN").query(all).query("FETCH c").query("FETCH 3 FROM c").query("MOVE 1 IN c").query("FETCH FORWARD 2 c").query("FETCH ALL IN c").query("FETCH NEXT c").query("CLOSE c").query("FETCH c").query("ROLLBACK"));

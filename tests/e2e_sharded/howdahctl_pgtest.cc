@@ -36,7 +36,7 @@ TEST_F(Reports, NameWhatIsInDoubt) {
   EXPECT_NE(ctl({"transactions", "--json", "--url", console()}).output.find("\"schema\": \"howdah.transactions.v1\", \"in_doubt\": []"), std::string::npos);
   // Its commit point is no shard of this cluster: nobody can ever decide it, and no recovery takes it away.
   const std::string hash(64, 'a');
-  const std::string gid = control::Gid{.cluster = "howdah", .participant = "s1", .commit_point = "s9", .epoch = Epoch(1), .token_hash = hash}.to_string();
+  const std::string gid = control::Gid{.cluster = "test", .participant = "s1", .commit_point = "s9", .epoch = Epoch(1), .token_hash = hash}.to_string();
   auto server = world_->cluster().primary(1).superuser();
   server.must("BEGIN; CREATE TABLE forgotten (); PREPARE TRANSACTION '" + gid + "'");
   testing::await("its age", [&] { return ctl({"transactions", "--url", console()}).output.find("1 in doubt") != std::string::npos; });
