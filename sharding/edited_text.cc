@@ -2,15 +2,9 @@
 
 #include <algorithm>
 
+#include "drivers/pgwire/error_fields.h"
+
 namespace howdah::sharding {
-
-namespace {
-
-int characters(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
-}  // namespace
 
 EditedText::EditedText(std::string_view client, std::vector<Edit> edits) {
   std::stable_sort(edits.begin(), edits.end(), [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
@@ -19,16 +13,16 @@ EditedText::EditedText(std::string_view client, std::vector<Edit> edits) {
   for (const Edit& edit : edits) {
     const auto before = client.substr(at, edit.begin - at);
     add(before, from, false);
-    from += characters(before);
+    from += pgwire::characters(before);
     add(edit.text, from, true);
-    from += characters(client.substr(edit.begin, edit.end - edit.begin));
+    from += pgwire::characters(client.substr(edit.begin, edit.end - edit.begin));
     at = edit.end;
   }
   add(client.substr(at), from, false);
 }
 
 void EditedText::add(std::string_view piece, int from, bool inserted) {
-  const int size = characters(piece);
+  const int size = pgwire::characters(piece);
   pieces_.push_back({length_, length_ + size, from, inserted});
   length_ += size;
   text_.append(piece);

@@ -1,5 +1,6 @@
 #include "drivers/pgwire/error_fields.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -118,6 +119,10 @@ void append_with_position(std::string& out, char type, Bytes body, int position)
     }
   }
   message.byte('\0');
+}
+
+int characters(Bytes text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 }  // namespace howdah::pgwire

@@ -11,6 +11,9 @@
 
 namespace howdah::pgwire {
 
+// How many characters of UTF-8 it is: what positions count.
+int characters(Bytes text);
+
 // The fields that PostgreSQL 15 knows. Empty or 0: the field is not there. Others are skipped when reading.
 struct ErrorFields {
   Bytes severity;  // V: ERROR, FATAL, PANIC; WARNING, NOTICE, DEBUG, INFO, LOG. Read from S when V is missing

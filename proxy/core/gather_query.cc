@@ -72,27 +72,13 @@ Task<bool> GatherQuery::run() {
   const bool autocommit = !s.tx_.active();
   const bool ok = co_await run_parts();
   if (s.closing_) co_return false;
-  finish(ok);
-  if (!ok && !autocommit) s.tx_.failed = true;
-  if (autocommit) {
-    WorkerCounters::add(s.worker_.counters.transactions);
-    for (ServerConn* conn : conns_) {
-      if (conn->lost()) s.release(*conn);
-    }
-  }
+  s.end_parts(conns_, statement_, query_, ok, autocommit);
   co_return ok;
 }
 
-// In the order of the shards, so that two such queries cannot wait for each other's connections.
 Task<bool> GatherQuery::link_shards() {
   Session& s = session_;
-  for (std::size_t i = 0; i < s.pools_->primaries.size(); ++i) {
-    if ((route_.mask >> (i & 63u) & 1u) == 0) continue;
-    s.read_from_ = route_.read_from;
-    ServerConn* conn = co_await s.link(ShardId(static_cast<std::uint16_t>(i)), statement_);
-    if (conn == nullptr) co_return false;
-    conns_.push_back(conn);
-  }
+  if (!co_await s.link_parts(statement_, route_, conns_)) co_return false;
   for (ServerConn* conn : conns_) {
     conn->link.error = conn->link.error_forwarded = false;
     conn->link.hide_position = true;
@@ -107,14 +93,6 @@ Task<bool> GatherQuery::run_parts() {
   if (!co_await describe()) co_return false;
   if (!co_await collect()) co_return false;
   co_return co_await answer(*rows_);
-}
-
-void GatherQuery::finish(bool) {
-  for (ServerConn* conn : conns_) {
-    conn->link.collect = conn->link.gather = conn->link.hide_position = false;
-    conn->link.collected = {};
-    session_.apply_effect(*conn, statement_, query_, false);
-  }
 }
 
 bool GatherQuery::fail(const Error& error) {

@@ -60,7 +60,6 @@ class GatherQuery {
  private:
   Task<bool> link_shards();
   Task<bool> run_parts();
-  void finish(bool ok);
   bool fail(const Error& error);
   bool fail_on(ServerConn& conn, bool own_text);
   // Sends `out` and takes what is forwarded of the replies. False: an error, or the connection is lost.

@@ -435,7 +435,9 @@ class Session final : public net::IoHandler,
                         const sharding::ShardText& text, Portal* portal);
   void send_part(ServerConn& conn, const sharding::ShardText& text, const Plan& statement, Portal* portal);
   bool tell_part_failure(ServerConn& conn, const sharding::ShardText& text);
+  Task<bool> link_parts(const Plan& statement, const sharding::Route& route, std::vector<ServerConn*>& conns);
   Task<> drop_parts(std::span<ServerConn* const> conns);
+  void end_parts(std::span<ServerConn* const> conns, const Plan& statement, std::string_view text, bool ok, bool autocommit);
   void gathered(ServerConn& from);
 
   Task<bool> run_portal(std::string name, std::uint32_t most);

@@ -20,13 +20,7 @@ Task<bool> Session::run_copy_out(PlanPtr plan, std::size_t index, sharding::Rout
   WorkerCounters::add(worker_.counters.all_shard_statements);
   std::vector<ServerConn*> conns;
   note_many(statement, route);
-  for (std::size_t i = 0; i < pools_->primaries.size(); ++i) {
-    if ((route.mask >> (i & 63u) & 1u) == 0) continue;
-    read_from_ = route.read_from;
-    ServerConn* conn = co_await link(ShardId(static_cast<std::uint16_t>(i)), statement);
-    if (conn == nullptr) co_return false;
-    conns.push_back(conn);
-  }
+  if (!co_await link_parts(statement, route, conns)) co_return false;
   for (ServerConn* conn : conns) {
     conn->link.error = conn->link.error_forwarded = false;
     conn->link.collect = conn->link.gather = true;
@@ -45,18 +39,7 @@ Task<bool> Session::run_copy_out(PlanPtr plan, std::size_t index, sharding::Rout
   const bool autocommit = !tx_.active();
   const bool ok = co_await join_copies(conns, statement);
   if (closing_) co_return false;
-  for (ServerConn* conn : conns) {
-    conn->link.collect = conn->link.gather = false;
-    conn->link.collected = {};
-    apply_effect(*conn, statement, text, false);
-  }
-  if (!ok && !autocommit) tx_.failed = true;
-  if (autocommit) {
-    WorkerCounters::add(worker_.counters.transactions);
-    for (ServerConn* conn : conns) {
-      if (conn->lost()) release(*conn);
-    }
-  }
+  end_parts(conns, statement, text, ok, autocommit);
   co_return ok;
 }
 

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/error_fields.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/extended.h"
@@ -25,10 +26,6 @@ constexpr std::size_t kBatch = 32 * 1024;        // given to the client at once
 constexpr std::size_t kHeldEnough = 256 * 1024;  // of one shard's rows: then it waits
 constexpr std::size_t kHeldFew = 64 * 1024;      // then it goes on
 constexpr std::size_t kOutEnough = 256 * 1024;   // that the client has not taken yet
-
-int characters(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
 
 std::size_t read_int16(std::string_view bytes, std::size_t at) {
   return static_cast<std::size_t>(static_cast<unsigned char>(bytes[at]) << 8 | static_cast<unsigned char>(bytes[at + 1]));
@@ -95,14 +92,7 @@ Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route ro
   WorkerCounters::add(worker_.counters.all_shard_statements);
   note_many(statement, route);
   std::vector<ServerConn*> conns;
-  // In the order of the shards, so that two such queries cannot wait for each other's connections.
-  for (std::size_t i = 0; i < pools_->primaries.size(); ++i) {
-    if ((route.mask >> (i & 63u) & 1u) == 0) continue;
-    read_from_ = route.read_from;
-    ServerConn* conn = co_await link(ShardId(static_cast<std::uint16_t>(i)), statement);
-    if (conn == nullptr) co_return false;
-    conns.push_back(conn);
-  }
+  if (!co_await link_parts(statement, route, conns)) co_return false;
   for (ServerConn* conn : conns) {
     conn->link.error = conn->link.error_forwarded = false;
     conn->link.collect = conn->link.gather = true;
@@ -112,19 +102,36 @@ Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route ro
   const bool autocommit = !tx_.active();
   const bool ok = co_await merge_rows(conns, statement, route, *text, portal);
   if (closing_) co_return false;
+  end_parts(conns, statement, query, ok, autocommit);
+  co_return ok;
+}
+
+// The servers that take part, in the order of the shards, so that two such statements cannot wait for each other's connections.
+// False: the client was told.
+Task<bool> Session::link_parts(const Plan& statement, const sharding::Route& route, std::vector<ServerConn*>& conns) {
+  for (std::size_t i = 0; i < pools_->primaries.size(); ++i) {
+    if ((route.mask >> (i & 63u) & 1u) == 0) continue;
+    read_from_ = route.read_from;
+    ServerConn* conn = co_await link(ShardId(static_cast<std::uint16_t>(i)), statement);
+    if (conn == nullptr) co_return false;
+    conns.push_back(conn);
+  }
+  co_return true;
+}
+
+// `text`: the statement's.
+void Session::end_parts(std::span<ServerConn* const> conns, const Plan& statement, std::string_view text, bool ok, bool autocommit) {
   for (ServerConn* conn : conns) {
-    conn->link.collect = conn->link.gather = false;
+    conn->link.collect = conn->link.gather = conn->link.hide_position = false;
     conn->link.collected = {};
-    apply_effect(*conn, statement, query, false);
+    apply_effect(*conn, statement, text, false);
   }
   if (!ok && !autocommit) tx_.failed = true;
-  if (autocommit) {
-    WorkerCounters::add(worker_.counters.transactions);
-    for (ServerConn* conn : conns) {
-      if (conn->lost()) release(*conn);
-    }
+  if (!autocommit) return;
+  WorkerCounters::add(worker_.counters.transactions);
+  for (ServerConn* conn : conns) {
+    if (conn->lost()) release(*conn);
   }
-  co_return ok;
 }
 
 void Session::send_part(ServerConn& conn, const sharding::ShardText& text, const Plan& statement, Portal* portal) {
@@ -278,8 +285,8 @@ bool Session::tell_part_failure(ServerConn& conn, const sharding::ShardText& tex
     return false;
   }
   if (fields.severity == "FATAL" || fields.severity == "PANIC") fields.severity = fields.localized_severity = "ERROR";
-  const int at = characters(std::string_view(text.text).substr(0, text.inserted_at));
-  const int inserted = characters(std::string_view(text.text).substr(text.inserted_at, text.inserted));
+  const int at = pgwire::characters(std::string_view(text.text).substr(0, text.inserted_at));
+  const int inserted = pgwire::characters(std::string_view(text.text).substr(text.inserted_at, text.inserted));
   if (inserted > 0 && fields.position > at) fields.position = fields.position > at + inserted ? fields.position - inserted : 0;
   if (text.clocked) fields.position = text.clocked->client_position(fields.position);
   worker_.scratch.clear();

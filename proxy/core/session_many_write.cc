@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/error_fields.h"
 #include "drivers/pgwire/frame.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/extended.h"
@@ -31,10 +32,6 @@ constexpr std::size_t kOutEnough = 256 * 1024;   // that the client has not take
 
 std::string_view statement_text(const sql::StatementPlan& statement, std::string_view whole) {
   return whole.substr(statement.begin, statement.end - statement.begin);
-}
-
-int characters(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 }  // namespace
@@ -202,7 +199,7 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
   auto parts = by_default ? std::vector<WritePart>() : split_write(statement, route, whole, portal);
   if (!parts) co_return fail_statement(parts.error());
   const std::string text(statement_text(statement, whole));
-  const int offset = characters(whole.substr(0, statement.begin));
+  const int offset = pgwire::characters(whole.substr(0, statement.begin));
   const bool own = !tx_.active();
   if (own && default_isolation_is_snapshot()) {
     co_return fail_statement(needs_read_committed());

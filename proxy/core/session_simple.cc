@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/error_fields.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/extended.h"
@@ -20,11 +21,6 @@ using sql::Where;
 namespace {
 
 constexpr auto kHungUpGrace = std::chrono::seconds(1);
-
-// Of UTF-8: what error positions count.
-int characters(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
 
 }  // namespace
 
@@ -271,7 +267,7 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
       if (!statements[i].configs.empty()) note_configs(*conn, statements[i], config_names(statements[i]));
     }
     const bool claimed = combined.notifies && autocommit && claim_notify(*conn);
-    conn->link.position_offset = characters(std::string_view(text).substr(0, begin));
+    conn->link.position_offset = pgwire::characters(std::string_view(text).substr(0, begin));
     const bool ok = co_await run_query(*conn, message, false);
     conn->link.position_offset = 0;
     if (closing_) co_return false;
@@ -350,7 +346,7 @@ Task<bool> Session::run_range(PlanPtr plan, std::size_t first, std::size_t last,
     }
     const bool last_of_all = own && i + 1 == last;
     if (last_of_all) conn->link.collect = true;
-    conn->link.position_offset = characters(std::string_view(text).substr(0, statements[i].begin));
+    conn->link.position_offset = pgwire::characters(std::string_view(text).substr(0, statements[i].begin));
     const bool ok = co_await run_query(*conn, message, false);
     conn->link.position_offset = 0;
     conn->link.collect = false;

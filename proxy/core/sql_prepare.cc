@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/error_fields.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/extended.h"
@@ -17,11 +18,6 @@ using pgwire::OwedKind;
 using sql::Verb;
 
 namespace {
-
-// Of UTF-8: what error positions count.
-int characters(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
 
 Error no_such(const std::string& name) {
   return make_error(ErrorCode::kUnknownStatement, "prepared statement \"" + name + "\" does not exist");
@@ -50,8 +46,8 @@ std::string SqlPrepare::rewritten(const PreparedName& at, std::string_view serve
 
 // What is added to a position in the rewritten text to have it in the client's.
 int SqlPrepare::moved_by(const PreparedName& at, std::string_view server_name) const {
-  return characters(text_.substr(0, plan_.begin)) + characters(text_.substr(at.begin, at.end - at.begin)) -
-         characters(server_name);
+  return pgwire::characters(text_.substr(0, plan_.begin)) + pgwire::characters(text_.substr(at.begin, at.end - at.begin)) -
+         pgwire::characters(server_name);
 }
 
 void SqlPrepare::answer(std::string_view tag, std::string* held) {

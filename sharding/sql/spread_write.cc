@@ -24,6 +24,7 @@ class WriteProof {
       case TREE_MERGE:
         return merge();
       default:
+        if (!findings_.inserted.empty()) return "It sets the sharding key: rows might have to move to another shard.";
         return anchored(target()) ? std::string() : apart();
     }
   }

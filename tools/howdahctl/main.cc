@@ -96,9 +96,11 @@ int main(int argc, char** argv) {
   auto* queries = app.add_subcommand("check-queries", "Tells how the statements of an application would run: on one shard, on several, or refused; runs none");
   queries->add_option("file", check.file, "SQL apart by semicolons, or PostgreSQL's log with statements (stderr or csvlog); - is standard input");
   queries->add_option("--from", check.statistics, "Instead of a file: libpq URI of a database with pg_stat_statements");
+  const std::map<std::string, ctl::QueryFormat> formats{{"auto", ctl::QueryFormat::kAuto}, {"sql", ctl::QueryFormat::kSql},
+                                                        {"log", ctl::QueryFormat::kLog}, {"csvlog", ctl::QueryFormat::kCsv}};
   queries->add_option("--format", check.format, "Of the file")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ctl::QueryFormat>{{"auto", ctl::QueryFormat::kAuto}, {"sql", ctl::QueryFormat::kSql},
-                                                                                  {"log", ctl::QueryFormat::kLog}, {"csvlog", ctl::QueryFormat::kCsv}}));
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("auto|sql|log|csvlog");
   queries->add_option("--url", check.url, "The database through the proxy as a libpq URI; else HOWDAH_URL, else HOWDAH_ADMIN_URL with --database");
   queries->add_option("--database", check.database, "The database in the place of the URL's");
   queries->add_flag("--json", check.json, "One JSON document: howdah.check-queries.v1");
