@@ -21,6 +21,7 @@ struct Column {
   bool not_null = false;
   bool has_default = false;        // includes identity and generated columns
   bool deterministic_collation = true;
+  bool own_collation = false;      // another one than the database's
   bool generated = false;          // GENERATED ALWAYS AS (...) STORED: never given
   bool identity_always = false;    // GENERATED ALWAYS AS IDENTITY: given only with OVERRIDING SYSTEM VALUE
   std::string default_text;        // an expression with qualified names, identity's nextval too; empty: none of its own
@@ -88,9 +89,6 @@ class Catalog {
   // All text without a COLLATE of its own is ordered by its bytes.
   void set_bytewise_collation(bool bytewise) { bytewise_collation_ = bytewise; }
   bool bytewise_collation() const { return bytewise_collation_; }
-  // No column has a collation of its own.
-  void set_default_collations(bool all) { default_collations_ = all; }
-  bool default_collations() const { return default_collations_; }
   void set_code_state(CodeState state) { code_state_ = std::move(state); }
   const CodeState& code_state() const { return code_state_; }
 
@@ -111,7 +109,6 @@ class Catalog {
 
  private:
   bool bytewise_collation_ = false;
-  bool default_collations_ = false;
   std::uint64_t version_ = 0;  // grows with every refresh that changed something
   std::unordered_map<std::string, std::shared_ptr<const Relation>> relations_;  // "schema\0name"
   std::unordered_map<Oid, std::shared_ptr<const Relation>> by_oid_;

@@ -54,7 +54,6 @@ void CatalogBuilder::take(CatalogQuery query, const pq::PgResult& rows) {
 void CatalogBuilder::take_schemas(const pq::PgResult& rows) {
   for (int i = 0; i < rows.rows(); ++i) schemas_.push_back(rows.text(i, 0));
   bytewise_collation_ = rows.rows() > 0 && rows.flag(0, 1);
-  default_collations_ = rows.rows() > 0 && rows.flag(0, 2);
 }
 
 void CatalogBuilder::take_domains(const pq::PgResult& rows) {
@@ -103,6 +102,7 @@ void CatalogBuilder::take_columns(const pq::PgResult& rows) {
     column.not_null = rows.flag(i, 3);
     column.has_default = rows.flag(i, 4);
     column.deterministic_collation = rows.flag(i, 5);
+    column.own_collation = rows.flag(i, 9);
     column.generated = rows.flag(i, 6);
     column.identity_always = rows.flag(i, 7);
     column.default_text = rows.text(i, 8);
@@ -176,7 +176,6 @@ std::shared_ptr<const schema::Catalog> CatalogBuilder::build(std::uint64_t versi
   for (auto& function : functions_) catalog->add(std::move(function));
   catalog->set_version(version);
   catalog->set_bytewise_collation(bytewise_collation_);
-  catalog->set_default_collations(default_collations_);
   catalog->set_code_state(std::move(code_state_));
   return catalog;
 }

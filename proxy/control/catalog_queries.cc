@@ -29,13 +29,11 @@ WITH relation AS MATERIALIZED (
 SELECT count(*) || '/' || coalesce(sum(
   hashint8extended(id, kind * 4294967296 + sub) # hashint8extended(version::text::bigint, kind)), 0) FROM marks
 )sql",
-    // kSchemasQuery: also whether all text is ordered by its bytes, glibc's C.UTF-8 included (100: default, 950: C, 951: POSIX),
-    // and whether all of it is ordered as the database says
+    // kSchemasQuery: also whether all text is ordered by its bytes, glibc's C.UTF-8 included (100: default, 950: C, 951: POSIX)
     R"sql(
 SELECT nspname,
        (SELECT datlocprovider = 'c' AND datcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8') FROM pg_database WHERE datname = current_database())
-         AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid >= 16384 AND attcollation NOT IN (0, 100, 950, 951)),
-       NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid >= 16384 AND attcollation NOT IN (0, 100))
+         AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid >= 16384 AND attcollation NOT IN (0, 100, 950, 951))
 FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'
 )sql",
     // kDomainsQuery
@@ -65,7 +63,8 @@ SELECT a.attrelid, a.attname, a.atttypid, a.attnotnull,
        CASE WHEN path.set IS NULL OR a.attgenerated <> '' THEN ''
             WHEN a.attidentity <> '' THEN
               format('nextval(%L::regclass)', pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
-            ELSE coalesce(pg_get_expr(d.adbin, d.adrelid), '') END
+            ELSE coalesce(pg_get_expr(d.adbin, d.adrelid), '') END,
+       a.attcollation NOT IN (0, 100)
 FROM path
 CROSS JOIN pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace

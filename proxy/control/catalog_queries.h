@@ -65,7 +65,6 @@ class CatalogBuilder {
   std::string fingerprint_;
   std::vector<std::string> schemas_;
   bool bytewise_collation_ = false;
-  bool default_collations_ = false;
   std::unordered_map<Oid, Domain> domains_;
   std::vector<schema::Relation> relations_;
   std::unordered_map<Oid, std::size_t> by_oid_;

@@ -71,7 +71,7 @@ Task<bool> GatherQuery::describe() {
   context.drift = snapshot.drift.get();
   context.search_path = s.search_path();
   context.lexer.standard_conforming_strings = s.standard_conforming_strings();
-  const auto forms = sql::gather_forms(query_, portal_ == nullptr ? std::vector<Oid>() : portal_->statement->types, context);
+  const auto forms = sql::gather_forms(query_, *statement_.spread, portal_ == nullptr ? std::vector<Oid>() : portal_->statement->types, context);
   if (!forms) co_return fail(forms.error());
   GatherParts parts;
   if (!co_await describe_client_text(parts)) co_return false;
@@ -134,6 +134,12 @@ Task<bool> GatherQuery::describe_lower(const sql::Gather& form, GatherParts& par
     column.type = field.type;
     unknown = !sharding::carry(field.type, column) || unknown;
     parts.columns.push_back(column);
+  }
+  for (std::size_t i = 0; i < form.inputs.size(); ++i) {
+    const std::size_t end = i + 1 < form.inputs.size() ? form.inputs[i + 1].first : parts.columns.size();
+    for (std::size_t column = form.inputs[i].first; column < end && column < parts.columns.size(); ++column) {
+      parts.columns[column].input = static_cast<std::uint16_t>(i);
+    }
   }
   if (unknown && !co_await name_types(parts.columns)) co_return false;
   fit = sharding::fits(form, parts.columns);

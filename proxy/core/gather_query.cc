@@ -86,6 +86,11 @@ Task<bool> GatherQuery::link_shards() {
   }
   // Each client's last steps are another server's work.
   upper_ = conns_[static_cast<std::uint32_t>(s.pid_) % conns_.size()];
+  if (const auto shard = statement_.spread->last_step) {
+    for (ServerConn* conn : conns_) {
+      if (conn->pool().target().shard == *shard) upper_ = conn;
+    }
+  }
   co_return true;
 }
 

@@ -61,6 +61,7 @@ const char* reason_of(const sql::StatementPlan& plan) {
 }
 
 std::string merge_text(const sql::Spread& spread, const sharding::Route& route, bool bound) {
+  if (spread.assembles) return "gather: the rows of each table, the query over them on one server";
   if (spread.gathers) return "gather: what each shard gives, the last step over it on one server";
   std::string out = "merge: ";
   if (spread.sort.empty()) {

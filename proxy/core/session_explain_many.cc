@@ -102,7 +102,7 @@ Result<std::vector<WritePart>> Session::split_explain(const Plan& statement, con
     context.rules = &pools_->database->config().rules;
     context.search_path = search_path();
     context.lexer = options;
-    const auto forms = sql::gather_forms(inner, portal == nullptr ? std::vector<Oid>() : portal->statement->types, context);
+    const auto forms = sql::gather_forms(inner, *statement.spread, portal == nullptr ? std::vector<Oid>() : portal->statement->types, context);
     if (!forms) return forms.error();
     text.text = std::string(prefix) + forms->front().lower();
   } else {

@@ -111,7 +111,7 @@ class Writer {
         out_ += piece.text;
         continue;
       }
-      const bool apart = piece.kind == Kind::kName || piece.kind == Kind::kRows;
+      const bool apart = piece.kind == Kind::kName || piece.kind == Kind::kRows || piece.kind == Kind::kInput;
       if (!out_.empty() && (joins(out_.back()) || (apart && out_.back() != ' '))) out_ += ' ';
       add(piece);
     }
@@ -126,7 +126,8 @@ class Writer {
   const GatheredColumn& at(const sql::Gather::Piece& piece) const { return columns_[starts_[piece.column]]; }
 
   void add(const sql::Gather::Piece& piece) {
-    const std::size_t column = piece.kind == Kind::kName || piece.kind == Kind::kRows ? 0 : starts_[piece.column] + piece.offset;
+    const bool of_none = piece.kind == Kind::kName || piece.kind == Kind::kRows || piece.kind == Kind::kInput;
+    const std::size_t column = of_none ? 0 : starts_[piece.column] + piece.offset;
     const std::string sum = "pg_catalog.sum(" + name(column) + ")";
     switch (piece.kind) {
       case Kind::kText:
@@ -149,6 +150,9 @@ class Writer {
         break;
       case Kind::kRows:
         add_rows();
+        break;
+      case Kind::kInput:
+        add_input(gather_.inputs[piece.column]);
         break;
       case Kind::kSame:
         out_ += "pg_catalog." + piece.text + "(" + name(column) + ")";
@@ -197,6 +201,21 @@ class Writer {
     out_ += "ROWS FROM (" + arrays + ") AS " + (cast ? "r(" : "p(") + columns + ")";
     if (cast) out_ += ") AS p";
     out_ += " ";
+  }
+
+  // In the place of a table: its columns under their names.
+  void add_input(const sql::Gather::Input& input) {
+    std::string arrays, columns, names;
+    const std::size_t end = input.first + std::max<std::size_t>(input.names.size(), 1);
+    for (std::size_t i = input.first; i < end; ++i) {
+      const std::string comma = i > input.first ? ", " : "";
+      const std::string column = "c" + std::to_string(i);
+      arrays += comma + "pg_catalog.unnest($" + std::to_string(first_ + i) + ")";
+      columns += comma + column;
+      if (i - input.first >= input.names.size()) continue;
+      names += comma + "r." + column + (columns_[i].as_text ? "::" + columns_[i].cast : "") + " AS " + quoted(input.names[i - input.first]);
+    }
+    out_ += "(SELECT " + names + " FROM ROWS FROM (" + arrays + ") AS r(" + columns + "))";
   }
 
   const sql::Gather& gather_;
@@ -260,7 +279,7 @@ Result<std::string> upper_text(const sql::Gather& gather, std::span<const Gather
                                std::size_t first) {
   std::size_t width = 0;
   for (const auto& output : gather.outputs) width += output.width;
-  if (width != names.size() || columns.size() != width_of(gather)) {
+  if ((gather.inputs.empty() && width != names.size()) || columns.size() != width_of(gather)) {
     return make_error(ErrorCode::kUnsupported, "this query is not supported over several shards", "Name its columns instead of *.",
                       "Its columns are not those that the proxy knows.");
   }
@@ -268,38 +287,44 @@ Result<std::string> upper_text(const sql::Gather& gather, std::span<const Gather
 }
 
 GatheredRows::GatheredRows(std::span<const GatheredColumn> columns) {
-  for (const auto& column : columns) columns_.push_back({column.as_text ? kTextOid : column.type, {}, false});
+  for (const auto& column : columns) {
+    columns_.push_back({column.as_text ? kTextOid : column.type, column.input, {}, false, 0});
+    inputs_ = inputs_ || column.input != kNoInput;
+  }
 }
 
 bool GatheredRows::add(Bytes row) {
   if (row.size() < 2 || big_endian(row, 0, 2) != columns_.size()) return false;
+  if (inputs_ && (row.size() < 10 || big_endian(row, 2, 4) != 4)) return false;
+  const std::uint16_t input = inputs_ ? static_cast<std::uint16_t>(big_endian(row, 6, 4)) : kNoInput;
   std::size_t at = 2;
   for (auto& column : columns_) {
     if (row.size() - at < 4) return false;
     const std::uint32_t length = big_endian(row, at, 4);
     const std::size_t size = length == 0xffffffff ? 0 : length;
     if (row.size() - at - 4 < size) return false;
-    column.values.append(row.substr(at, 4 + size));
-    column.nulls = column.nulls || length == 0xffffffff;
+    if (!inputs_ || column.input == input) {
+      column.values.append(row.substr(at, 4 + size));
+      column.nulls = column.nulls || length == 0xffffffff;
+      ++column.rows;
+      bytes_ += 4 + size;
+    }
     at += 4 + size;
   }
-  if (at != row.size()) return false;
-  bytes_ += at;
-  ++rows_;
-  return true;
+  return at == row.size();
 }
 
 // https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/utils/adt/arrayfuncs.c, array_recv():
 //   dimensions, has nulls, element type, { size, lower bound } per dimension, { length, value } per element
 void GatheredRows::take(std::size_t column, std::string& out) {
   Column& from = columns_[column];
-  const std::uint32_t dimensions = rows_ > 0 ? 1 : 0;
+  const std::uint32_t dimensions = from.rows > 0 ? 1 : 0;
   put4(out, static_cast<std::uint32_t>(12 + 8 * dimensions + from.values.size()));
   put4(out, dimensions);
   put4(out, from.nulls ? 1 : 0);
   put4(out, from.element);
   if (dimensions > 0) {
-    put4(out, rows_);
+    put4(out, from.rows);
     put4(out, 1);
   }
   out += from.values;

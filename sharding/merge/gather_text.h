@@ -26,6 +26,8 @@ struct GatheredColumn {
   Oid array = 0;           // the type of the parameter that carries it
   bool as_text = false;    // it is carried as text, and cast to `cast` again
   std::string cast;        // the type's name for SQL
+  std::uint16_t input = kNoInput;  // of Gather::inputs
+  static constexpr std::uint16_t kNoInput = 0xffff;
 };
 
 // Are equal values of this type the same in every respect? 1.0 = 1.00, and their texts differ.
@@ -58,11 +60,14 @@ class GatheredRows {
  private:
   struct Column {
     Oid element = 0;
+    std::uint16_t input = 0;
     std::string values;
     bool nulls = false;
+    std::uint32_t rows = 0;
   };
+  static constexpr std::uint16_t kNoInput = GatheredColumn::kNoInput;
   std::vector<Column> columns_;
-  std::uint32_t rows_ = 0;
+  bool inputs_ = false;  // the first column tells whose columns a row has
   std::size_t bytes_ = 0;
 };
 

@@ -40,12 +40,35 @@ void QueryWalker::condition(const TreeNode* node, const Here& here) {
     return;
   }
   walk(node, here.scope, here.with);
+  note_restriction(node, here);
   for (const auto& pin : pins_of(node, here.scope)) {
     if (contains(here.restricts, facts_.entry(pin.term))) facts_.pin(pin.term, pin.values);
   }
   if (node->kind == TREE_EXPR && node->op == TREE_OP && plain_operator(node, "=")) {
     equality(kid(node, 0), kid(node, 1), here);
   }
+}
+
+// The rows that an outer join adds are not there yet when the table is read: what WHERE says of its nullable side says of those, too.
+void QueryWalker::note_restriction(const TreeNode* condition, const Here& here) {
+  if (!context_.sharded() || !builtin_names_first_) return;
+  int entry = -1;
+  std::vector<const TreeNode*> open{condition};
+  while (!open.empty()) {
+    const TreeNode* at = open.back();
+    open.pop_back();
+    if (at == nullptr) continue;
+    if (at->kind == TREE_SUBLINK || at->kind == TREE_FUNC) return;
+    if (at->kind == TREE_COLUMN) {
+      if (is(kid(at, at->count - 1), TREE_STAR)) return;
+      const int of = resolve_column(at, here.scope).entry;
+      if (of < 0 || (entry >= 0 && of != entry)) return;
+      entry = of;
+      continue;
+    }
+    for (const TreeNode* item : kids(at)) open.push_back(item);
+  }
+  if (contains(here.restricts, entry) && !contains(nullable_, entry)) restrictions_.push_back({entry, condition});
 }
 
 void QueryWalker::equality(const TreeNode* left, const TreeNode* right, const Here& here) {

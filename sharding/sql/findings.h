@@ -12,6 +12,7 @@
 #include "schema/catalog.h"
 #include "sharding/rules.h"
 #include "sharding/sql/plan.h"
+#include "sharding/sql/tree.h"
 
 namespace howdah::sharding::sql {
 
@@ -20,6 +21,7 @@ struct TableUse {
   const schema::Relation* relation = nullptr;
   const TableRule* rule = nullptr;
   const schema::Column* key = nullptr;  // of a sharded table
+  const TreeNode* node = nullptr;       // TREE_RANGE_VAR
   int entry = -1;
   int key_term = -1;
   bool written = false;

@@ -132,7 +132,7 @@ NamespaceItem QueryWalker::relation_item(const TreeNode* node, bool written) {
   } else {
     for (const auto& column : relation->columns) {
       const bool keylike = key_family(column.type) && column.deterministic_collation;
-      item.columns.list.push_back({column.name, keylike ? facts_.add_term(item.entry, column.type) : -1});
+      item.columns.list.push_back({column.name, keylike ? facts_.add_term(item.entry, column.type) : -1, item.entry});
     }
   }
   note_relation(relation, node, written, item);
@@ -201,7 +201,7 @@ void QueryWalker::note_relation(const schema::Relation* relation, const TreeNode
                                    "Use a table with a sharding rule.", "It is neither a table nor a partition."));
       return;
   }
-  if (sharded) note_table(*relation, written, item);
+  if (sharded) note_table(*relation, node, written, item);
 }
 
 // A name that the catalog does not know: the server says so, unless a rule shows that rows may be spread.
@@ -217,12 +217,13 @@ void QueryWalker::note_unknown(const TreeNode* node) {
   }
 }
 
-void QueryWalker::note_table(const schema::Relation& relation, bool written, NamespaceItem& item) {
+void QueryWalker::note_table(const schema::Relation& relation, const TreeNode* node, bool written, NamespaceItem& item) {
   const auto& root = context_.catalog->root_of(relation);
   const auto name = display_name(relation);
   TableUse use;
   use.relation = &relation;
   use.rule = context_.rules->find(root.schema, root.name);
+  use.node = node;
   use.entry = item.entry;
   use.written = written;
   if (use.rule == nullptr) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "sharding/sql/assemble.h"
 #include "sharding/sql/query_text.h"
 
 namespace howdah::sharding::sql {
@@ -492,6 +493,7 @@ bool Builder::may_drop_equal_rows() {
 }  // namespace
 
 std::string Gather::lower() const {
+  if (!inputs.empty()) return head;
   std::string out = head + (distinct ? " DISTINCT " : " ");
   for (std::size_t i = 0; i < columns.size(); ++i) out += (i > 0 ? ", " : "") + columns[i].text;
   out += "\n" + tail;
@@ -499,24 +501,37 @@ std::string Gather::lower() const {
   return out;
 }
 
-std::variant<std::vector<Gather>, Error> gather_forms(const QueryWalker& walker, const AnalyzeContext& context, std::string_view sql) {
+std::variant<std::vector<Gather>, Error> gather_forms(const QueryWalker& walker, const AnalyzeContext& context, std::string_view sql,
+                                                      bool assembles) {
   const auto cannot = [](std::string why) {
     return unsupported("this query is not supported over several shards", "Name one value of the sharding key.", std::move(why));
   };
-  if (walker.collates()) return cannot("The order of its texts cannot be told.");
-  const QueryText text(sql, context.lexer);
-  Builder builder(walker, context, text);
   std::vector<Gather> forms;
-  if (auto form = builder.partial()) forms.push_back(std::move(*form));
-  if (builder.may_drop_equal_rows()) {
-    if (auto form = builder.rows(true)) forms.push_back(std::move(*form));
+  const QueryText text(sql, context.lexer);
+  std::string reason;
+  if (!assembles && walker.collates()) {
+    reason = "The order of its texts cannot be told.";
+  } else if (!assembles) {
+    Builder builder(walker, context, text);
+    if (auto form = builder.partial()) forms.push_back(std::move(*form));
+    if (builder.may_drop_equal_rows()) {
+      if (auto form = builder.rows(true)) forms.push_back(std::move(*form));
+    }
+    if (auto form = builder.rows(false)) forms.push_back(std::move(*form));
+    reason = builder.reason();
   }
-  if (auto form = builder.rows(false)) forms.push_back(std::move(*form));
-  if (forms.empty()) return cannot(builder.reason());
+  auto assembled = assemble(walker, text);
+  if (auto* form = std::get_if<Gather>(&assembled)) {
+    forms.push_back(std::move(*form));
+  } else if (reason.empty()) {
+    reason = std::get<std::string>(assembled);
+  }
+  if (forms.empty()) return cannot(reason);
   return forms;
 }
 
-Result<std::vector<Gather>> gather_forms(std::string_view sql, std::span<const Oid> param_types, const AnalyzeContext& context) {
+Result<std::vector<Gather>> gather_forms(std::string_view sql, const Spread& spread, std::span<const Oid> param_types,
+                                         const AnalyzeContext& context) {
   const std::string owned(sql);
   const ParsedTree tree(owned, context.lexer.standard_conforming_strings);
   if (tree->status != TREE_OK || tree->count != 1) return make_error(ErrorCode::kInternal, "a query over several shards cannot be read again");
@@ -525,8 +540,10 @@ Result<std::vector<Gather>> gather_forms(std::string_view sql, std::span<const O
   SlotUse slots(owned, tokens, context.lexer);
   QueryWalker walker(context, slots, param_types);
   walker.statement(tree->statements[0].node);
-  if (walker.too_complex() || walker.top().node == nullptr) return make_error(ErrorCode::kInternal, "a query over several shards cannot be read again");
-  auto forms = gather_forms(walker, context, owned);
+  if (walker.too_complex() || (walker.top().node == nullptr && !spread.assembles)) {
+    return make_error(ErrorCode::kInternal, "a query over several shards cannot be read again");
+  }
+  auto forms = gather_forms(walker, context, owned, spread.assembles);
   if (auto* error = std::get_if<Error>(&forms)) return *error;
   return std::move(std::get<std::vector<Gather>>(forms));
 }

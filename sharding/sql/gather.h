@@ -38,6 +38,7 @@ struct Gather {
       kName,      // AS the name that the client's text gives to the item `column` of its select list
       kSortName,  // an output column `text` if there is one, else the gathered column
       kRows,      // the gathered rows, as an item of FROM
+      kInput,     // the rows of `inputs[column]`, in the place of its table
       kSame,      // the aggregate `text` over the partial results
       kCount, kSum, kAverage,
     };
@@ -62,15 +63,26 @@ struct Gather {
     bool operator==(const Output&) const = default;
   };
   std::vector<Output> outputs;
+  // One table each, when the rows of several come by themselves (assemble.h): `head` is the whole lower part then, and its first
+  // column the number of the input that a row is of. All other columns are NULL in the other inputs' rows.
+  struct Input {
+    std::uint16_t first = 0;             // of `columns`
+    std::vector<std::string> names;      // of these columns
+    bool operator==(const Input&) const = default;
+  };
+  std::vector<Input> inputs;
 
   std::string lower() const;
 };
 
 // The ways to take the query apart, cheapest first; a later one serves when the types do not suit. Or the reason why there is none.
-// REQUIRES: `walker` has walked `sql`, one statement, and the rows of its FROM and WHERE are those of the shards together.
-std::variant<std::vector<Gather>, Error> gather_forms(const QueryWalker& walker, const AnalyzeContext& context, std::string_view sql);
+// REQUIRES: `walker` has walked `sql`, one statement, and unless it `assembles` the rows of its FROM and WHERE are those of the
+// shards together.
+std::variant<std::vector<Gather>, Error> gather_forms(const QueryWalker& walker, const AnalyzeContext& context, std::string_view sql,
+                                                      bool assembles);
 
-// The same for a text of which a cached plan has the proof.
-Result<std::vector<Gather>> gather_forms(std::string_view sql, std::span<const Oid> param_types, const AnalyzeContext& context);
+// The same for a text of which a cached plan has the proof `spread`.
+Result<std::vector<Gather>> gather_forms(std::string_view sql, const Spread& spread, std::span<const Oid> param_types,
+                                         const AnalyzeContext& context);
 
 }  // namespace howdah::sharding::sql

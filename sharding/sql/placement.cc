@@ -128,7 +128,7 @@ void place_hashed(QueryWalker& walker, const AnalyzeContext& context, const Uses
     return pin.any_of.size() > 1 || (pin.any_of.size() == 1 && pin.any_of[0].kind != KeySource::Kind::kSlot &&
                                      pin.any_of[0].kind != KeySource::Kind::kParam && pin.any_of[0].kind != KeySource::Kind::kNull);
   });
-  if (!may_be_several && walker.top_set().node == nullptr) return;
+  if (!may_be_several && plan.pins.size() < 2 && walker.top_set().node == nullptr) return;
   if (writes_rows(findings)) {
     auto proof = spread_write(walker, context);
     if (auto* proven = std::get_if<std::shared_ptr<const ManyWrite>>(&proof)) {
@@ -201,6 +201,19 @@ void place_local(const Uses& uses, StatementPlan& plan) {
   plan.where = Where::kShard;
 }
 
+// Sharded tables together with local ones: all rows come to the shard of these.
+void place_beside(QueryWalker& walker, const Uses& uses, StatementPlan& plan) {
+  place_local(uses, plan);
+  if (plan.where != Where::kShard) return;
+  auto proof = spread_beside(walker, plan.shard);
+  if (const auto* error = std::get_if<Error>(&proof)) {
+    return refuse(plan, unsupported("local table " + display_name(*uses.local.front()->relation) + " cannot be combined with tables of other shards",
+                                    "Read the tables in separate statements.", reason_of(*error)));
+  }
+  plan.spread = std::get<std::shared_ptr<const Spread>>(proof);
+  plan.where = Where::kManyShards;
+}
+
 void add_keys(const Findings& findings, StatementPlan& plan) {
   for (const auto& use : findings.tables) {
     if (use.rule->kind != TableRuleKind::kHash || use.key == nullptr) continue;
@@ -220,7 +233,8 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
                                     "Leave the column to its default, or ask for the value first: SELECT nextval(...).",
                                     "A sequence that was not made through Howdah has the same values on all shards."));
   }
-  if (!uses.local.empty() && (!uses.hashed.empty() || uses.reference_written)) {
+  const bool reads_beside = !uses.local.empty() && !uses.hashed.empty() && !writes_rows(findings);
+  if (!uses.local.empty() && !reads_beside && (!uses.hashed.empty() || uses.reference_written)) {
     return refuse(plan, unsupported("local table " + display_name(*uses.local.front()->relation) +
                                         " cannot be combined with tables of other shards",
                                     "Read the tables in separate statements.", "Its rows are on one shard only."));
@@ -237,6 +251,7 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
                                     "Every copy is written by the same statement, and each shard has other rows of the sharded table."));
   }
   if (uses.reference_written) return place_reference_write(walker, context, uses, plan);
+  if (reads_beside) return place_beside(walker, uses, plan);
   if (!uses.hashed.empty()) return place_hashed(walker, context, uses, plan);
   if (!findings.user_function.empty()) {
     return refuse(plan,

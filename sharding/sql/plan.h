@@ -151,6 +151,8 @@ struct Spread {
   RowCount limit, offset;
   bool bytewise_collation = false; // all text in it is ordered by its bytes
   bool gathers = false;            // its last step needs all rows together: `sort` and the counts are left to gather_forms()
+  bool assembles = false;          // gathers, and each table's rows come by themselves: see assemble.h
+  std::optional<ShardId> last_step;  // assembles: where it is done, as local tables are read there
   bool operator==(const Spread&) const = default;
 };
 

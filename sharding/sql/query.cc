@@ -60,6 +60,26 @@ bool is_star(const TreeNode* node) {
   return is(node, TREE_COLUMN) && is(kid(node, node->count - 1), TREE_STAR);
 }
 
+// The columns of a WITH query that may refer to itself: its first branch gives their names.
+Columns names_of_first_branch(const TreeNode* cte) {
+  Columns out;
+  const TreeNode* query = kid(cte, 0);
+  while (is(query, TREE_SELECT) && query->op != TREE_LEAF) query = kid(query, TREE_SELECT_LEFT);
+  out.complete = is(query, TREE_SELECT) && kid(query, TREE_SELECT_VALUES) == nullptr && cte->number == 0;
+  for (const TreeNode* target : kids(is(query, TREE_SELECT) ? kid(query, TREE_SELECT_TARGETS) : nullptr)) {
+    const auto name = output_name(target);
+    out.complete = out.complete && !name.empty() && !is_star(kid(target, 0));
+    out.list.push_back({name});
+  }
+  std::size_t i = 0;
+  for (const TreeNode* name : kids(kid(cte, 1))) {
+    if (i < out.list.size()) out.list[i].name = text_of(name);
+    ++i;
+  }
+  if (!out.complete) out.list.clear();
+  return out;
+}
+
 // pg_catalog is searched first unless the path lists it later.
 bool searches_builtins_first(const std::vector<std::string>& path) {
   const auto builtin = std::find(path.begin(), path.end(), "pg_catalog");
@@ -177,11 +197,11 @@ void QueryWalker::with_clause(const TreeNode* with, const Scope* scope, WithScop
   const bool recursive = has(with, TREE_FLAG_RECURSIVE);
   std::vector<WithQuery*> ahead;
   if (recursive) {
-    // Each may refer to itself and to later ones; what those give is not known while walking the body.
+    // Each may refer to itself and to later ones; of what those give no more than names is known while walking the body.
     for (const TreeNode* cte : kids(with)) {
       WithQuery& query = out.queries.emplace_back();
       query.name = text_of(cte);
-      query.columns.complete = false;
+      query.columns = names_of_first_branch(cte);
       query.recursive = true;
       ahead.push_back(&query);
     }

@@ -8,6 +8,7 @@
 // write.cc      the writing statements
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -32,6 +33,7 @@ class QueryWalker {
   void expression(const TreeNode* node);
 
   Findings& findings() { return findings_; }
+  const Findings& findings() const { return findings_; }
   // The facts, solved; after the last statement() or expression().
   const Facts& solved();
   // Marks parameter sources whose type only the server knows: see KeySource::needs_type.
@@ -89,9 +91,17 @@ class QueryWalker {
   const Targets& nullable() const { return nullable_; }
   // Text in it may be ordered by another collation than the database's.
   bool collates() const {
-    const schema::Catalog* catalog = context_.catalog;
-    return findings_.collates || catalog == nullptr || !(catalog->bytewise_collation() || catalog->default_collations());
+    return findings_.collates || std::any_of(findings_.tables.begin(), findings_.tables.end(), [](const TableUse& use) { return has_own_collation(*use.relation); });
   }
+  static bool has_own_collation(const schema::Relation& relation) {
+    return std::any_of(relation.columns.begin(), relation.columns.end(), [](const schema::Column& column) { return column.own_collation; });
+  }
+  // A condition on one table's columns alone: its other rows make no difference to the result.
+  struct Restriction {
+    int entry = -1;
+    const TreeNode* condition = nullptr;
+  };
+  const std::vector<Restriction>& restrictions() const { return restrictions_; }
   // The proof depends on this constant's value.
   void read_value(const TreeNode* constant) { slots_.read(constant); }
   // The slot or parameter of LIMIT or OFFSET; empty when it is neither. Null: no count.
@@ -154,7 +164,7 @@ class QueryWalker {
   void note_relation(const schema::Relation* relation, const TreeNode* node, bool written,
                      NamespaceItem& item);
   void note_unknown(const TreeNode* node);
-  void note_table(const schema::Relation& relation, bool written, NamespaceItem& item);
+  void note_table(const schema::Relation& relation, const TreeNode* node, bool written, NamespaceItem& item);
   const schema::Relation* find_relation(const TreeNode* node) const;
   void offer(const TreeNode* alias, NamespaceItem item, Scope& scope);
   int new_entry() { return entries_++; }
@@ -193,6 +203,7 @@ class QueryWalker {
   void pins_of_or(const TreeNode* node, const Scope* scope, std::vector<TermValues>& out);
   void add_pin(int term, std::vector<KeySource> sources, std::vector<TermValues>& out);
   int column_term(const TreeNode* node, const Scope* scope) const;
+  void note_restriction(const TreeNode* condition, const Here& here);
   bool same_family(int a, int b) const;
 
   // write.cc
@@ -244,6 +255,7 @@ class QueryWalker {
   std::map<int, Behind> behind_;          // by entry
   const TreeNode* root_ = nullptr;        // the statement, or what it inserts, when that is a plain SELECT
   Targets nullable_;
+  std::vector<Restriction> restrictions_;
   std::vector<const TreeNode*> strings_;  // all string literals in expressions
   std::vector<const TreeNode*> named_;    // what reads the clock and may name an output column
   std::map<std::uint32_t, int> param_uses_;

@@ -37,6 +37,7 @@ class QueryText {
 
   std::string_view source() const { return text_; }
   std::string_view token(std::size_t i) const;
+  bool is_literal(std::size_t i) const { return i < tokens_.size() && tokens_[i].kind == TokenKind::kLiteral; }
   bool is_symbol(std::size_t i, std::string_view symbol) const;
   // A word that is not quoted, in any case of letters.
   bool is_word(std::size_t i, std::string_view lower) const;

@@ -19,6 +19,7 @@ namespace howdah::sharding::sql {
 struct ScopeColumn {
   std::string_view name;
   int term = -1;  // -1: a column of which nothing is known
+  int entry = -1;  // of FROM, when it is a table's own column
 };
 
 struct Columns {
@@ -67,6 +68,7 @@ struct WithScope {
 struct Resolved {
   bool found = false;  // false: the server will refuse the name, or it is one of an entry not known in full
   int term = -1;
+  int entry = -1;      // see ScopeColumn
 };
 
 // `column`: a TREE_COLUMN without a star.

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sharding/sql/anchor.h"
+#include "sharding/sql/assemble.h"
 
 namespace howdah::sharding::sql {
 
@@ -224,7 +225,6 @@ std::optional<Error> forbidden(const QueryWalker& walker, const Findings& findin
   if (!findings.harmless) return cannot("It is not proven to be free of side effects.");
   if (findings.system_column) return cannot("System columns mean nothing outside of one shard.");
   if (findings.reads_catalog || findings.reads_unknown) return cannot("It reads relations that differ between shards.");
-  if (findings.copies_order) return cannot("A part of it depends on the order of rows of a table that each shard has a copy of.");
   return std::nullopt;
 }
 
@@ -306,9 +306,37 @@ std::variant<std::shared_ptr<const Spread>, Error> spread_set(QueryWalker& walke
 
 }  // namespace
 
-std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker, const AnalyzeContext& context) {
+namespace {
+
+std::shared_ptr<const Spread> assembled(std::optional<ShardId> last_step) {
+  auto out = std::make_shared<Spread>();
+  out->gathers = out->assembles = true;
+  out->last_step = last_step;
+  return out;
+}
+
+// Only the shards that have rows of a table, when it is known of each which those are.
+std::shared_ptr<const Spread> assembled_of_keys(QueryWalker& walker) {
+  auto out = std::make_shared<Spread>(*assembled(std::nullopt));
+  const Facts& facts = walker.solved();
+  for (const auto& use : walker.findings().tables) {
+    if (use.rule->kind != TableRuleKind::kHash) continue;
+    const ValueSet* values = facts.values(use.key_term);
+    if (values == nullptr) return assembled(std::nullopt);
+    Pin pin{values->family, values->read_as, false, false, values->any_of};
+    walker.mark_params(pin.any_of, values->read_as);
+    if (std::find(out->pins.begin(), out->pins.end(), pin) == out->pins.end()) out->pins.push_back(std::move(pin));
+  }
+  return out;
+}
+
+// Each shard runs it, and what they give is put together.
+std::variant<std::shared_ptr<const Spread>, Error> spread_whole(QueryWalker& walker, const AnalyzeContext& context) {
   const Findings& findings = walker.findings();
-  if (auto error = forbidden(walker, findings)) return *error;
+  if (findings.copies_order) {
+    return unsupported("this query is not supported over several shards", "Name one value of the sharding key.",
+                       "A part of it depends on the order of rows of a table that each shard has a copy of.");
+  }
   if (walker.top_set().node != nullptr) return spread_set(walker, context);
   const auto& top = walker.top();
   const Facts& facts = walker.solved();
@@ -334,6 +362,23 @@ std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker, c
     out->pins.push_back(std::move(pin));
   }
   return std::shared_ptr<const Spread>(std::move(out));
+}
+
+}  // namespace
+
+std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker, const AnalyzeContext& context) {
+  if (auto error = forbidden(walker, walker.findings())) return *error;
+  auto proof = spread_whole(walker, context);
+  if (std::holds_alternative<Error>(proof) && cannot_assemble(walker).empty()) return assembled_of_keys(walker);
+  return proof;
+}
+
+std::variant<std::shared_ptr<const Spread>, Error> spread_beside(QueryWalker& walker, ShardId local) {
+  if (auto error = forbidden(walker, walker.findings())) return *error;
+  if (auto why = cannot_assemble(walker); !why.empty()) {
+    return unsupported("this query is not supported over several shards", "Read the tables in separate statements.", std::move(why));
+  }
+  return assembled(local);
 }
 
 }  // namespace howdah::sharding::sql

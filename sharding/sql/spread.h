@@ -14,4 +14,7 @@ namespace howdah::sharding::sql {
 std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker,
                                                            const AnalyzeContext& context);
 
+// The same of a query that also reads tables which are local to one shard.
+std::variant<std::shared_ptr<const Spread>, Error> spread_beside(QueryWalker& walker, ShardId local);
+
 }  // namespace howdah::sharding::sql

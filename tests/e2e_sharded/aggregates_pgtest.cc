@@ -149,14 +149,16 @@ TEST_F(Aggregates, OfSubqueries) {
   same("SELECT x.user_id, x.n FROM (SELECT user_id, count(*) AS n FROM sales GROUP BY user_id) x WHERE n > 3 ORDER BY n DESC, user_id LIMIT 9");
   same("SELECT user_id, sum(q) FROM (SELECT user_id, qty * 2 AS q FROM sales WHERE qty > 0) x GROUP BY user_id ORDER BY user_id");
   same("SELECT max(m) FROM (SELECT user_id, (SELECT max(born) FROM users u WHERE u.id = user_id) AS m FROM (SELECT user_id FROM sales WHERE id = 0) y) x");
-  // Rows of several shards go into one row below: not taken apart.
-  for (const char* sql : {"SELECT avg(n) FROM (SELECT kind, count(*) AS n FROM sales GROUP BY kind) x", "SELECT count(*) FROM (SELECT user_id FROM sales LIMIT 5) x",
-                          "SELECT count(*) FROM (SELECT DISTINCT kind FROM sales) x", "SELECT count(*) FROM (SELECT rank() OVER (ORDER BY qty) FROM sales) x",
-                          "WITH x AS (SELECT user_id FROM sales) SELECT count(*) FROM x a, x b",
-                          "SELECT count(*) FROM (SELECT user_id FROM sales) a, (SELECT user_id FROM sales) b",
-                          "SELECT count(*) FROM regions r LEFT JOIN (SELECT user_id FROM sales) x ON x.user_id = r.id"}) {
-    EXPECT_EQ(refusal(sql), "0A000") << sql;
-  }
+  // Rows of several shards go into one row below: whole tables come together.
+  same("SELECT avg(n) FROM (SELECT kind, count(*) AS n FROM sales GROUP BY kind) x");
+  same("SELECT count(*) FROM (SELECT user_id FROM sales LIMIT 5) x");
+  same("SELECT count(*) FROM (SELECT DISTINCT kind FROM sales) x");
+  same("SELECT count(*) FROM (SELECT rank() OVER (ORDER BY qty) FROM sales) x");
+  same("WITH x AS (SELECT user_id FROM sales) SELECT count(*) FROM x a, x b");
+  same("SELECT count(*) FROM (SELECT user_id FROM sales) a, (SELECT user_id FROM sales) b");
+  same("SELECT count(*) FROM regions r LEFT JOIN (SELECT user_id FROM sales) x ON x.user_id = r.id");
+  same("SELECT count(*), (SELECT max(id) FROM regions) FROM sales");
+  same("SELECT max(kind COLLATE \"C\") FROM sales");
 }
 
 TEST_F(Aggregates, ErrorsAreTheTwins) {
@@ -242,11 +244,8 @@ TEST_F(Aggregates, HoldOnlySoManyRows) {
 }
 
 TEST_F(Aggregates, RefusesWhatIsNotProven) {
-  EXPECT_EQ(refusal("SELECT count(*), (SELECT max(id) FROM regions) FROM sales"), "0A000");
   EXPECT_EQ(refusal("SELECT count(*), clock_timestamp() FROM sales"), "0A000");
-  EXPECT_EQ(refusal("SELECT count(*) FROM users a, users b"), "0A000");
   EXPECT_EQ(refusal("SELECT r.id, r.name, count(*) FROM users u JOIN regions r ON r.id = u.region GROUP BY r.id"), "0A000");
-  EXPECT_EQ(refusal("SELECT max(kind COLLATE \"C\") FROM sales"), "0A000");
   EXPECT_EQ(refusal("SELECT json_agg(s) FROM sales s"), "0A000");
   EXPECT_EQ(refusal("EXPLAIN (FORMAT XML) SELECT count(*) FROM sales"), "0A000");
   EXPECT_EQ(refusal("COPY (SELECT kind, count(*) FROM sales GROUP BY kind) TO STDOUT"), "0A000");

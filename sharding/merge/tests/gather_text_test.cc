@@ -26,8 +26,10 @@ sql::AnalyzeContext context() {
 
 // The first form that suits these types of the lower part's columns (the last of them for all others), with output columns
 // named o0, o1, ...
-Parts parts(std::string_view sql, std::vector<Oid> types = {kInt8}, std::size_t first = 1) {
-  const auto forms = sql::gather_forms(sql, {}, context());
+Parts parts(std::string_view sql, std::vector<Oid> types = {kInt8}, std::size_t first = 1, bool assembles = false) {
+  sql::Spread spread;
+  spread.assembles = assembles;
+  const auto forms = sql::gather_forms(sql, spread, {}, context());
   if (!forms) return {forms.error().message, forms.error().detail};
   for (const auto& form : *forms) {
     std::vector<GatheredColumn> columns;
@@ -149,8 +151,7 @@ TEST(GatherText, KnowsNamesFromColumns) {
 }
 
 TEST(GatherText, RefusesWhatItCannotTakeApart) {
-  for (const char* sql : {"SELECT count(*), (SELECT 1) FROM users", "SELECT count(u) FROM users u GROUP BY u.*", "(SELECT count(*) FROM users)",
-                          "SELECT pg_typeof(id) FROM accounts GROUP BY id, kind"}) {
+  for (const char* sql : {"SELECT count(u) FROM users u GROUP BY u.*", "SELECT pg_typeof(id) FROM accounts GROUP BY id, kind"}) {
     EXPECT_EQ(parts(sql).lower, "this query is not supported over several shards") << sql;
   }
 }
@@ -185,6 +186,32 @@ TEST(GatheredRows, BecomeBinaryArrays) {
   out.clear();
   none.take(0, out);
   EXPECT_EQ(out, "\0\0\0\x0c\0\0\0\0\0\0\0\0\0\0\0\x17"s);
+}
+
+TEST(GatherText, AssemblesWhatNothingElseTellsApart) {
+  const auto assembled = [](std::string_view sql) { return parts(sql, {kText}, 1, true); };
+  const Parts both = assembled("SELECT u.name FROM users u WHERE u.plan = (SELECT max(plan) FROM users) AND u.region = 'eu'");
+  EXPECT_EQ(both.lower,
+         "SELECT 0::pg_catalog.int4 AS input, \"name\", \"region\", \"plan\", (SELECT \"name\" FROM \"public\".\"users\" LIMIT 0), "
+         "(SELECT \"region\" FROM \"public\".\"users\" LIMIT 0), (SELECT \"plan\" FROM \"public\".\"users\" LIMIT 0) "
+         "FROM \"public\".\"users\" WHERE (\"region\" = 'eu')\nUNION ALL SELECT 1::pg_catalog.int4 AS input, NULL, NULL, NULL, \"name\", "
+         "\"region\", \"plan\" FROM \"public\".\"users\"");
+  EXPECT_EQ(both.upper,
+         "SELECT u.name FROM (SELECT r.c1 AS \"name\", r.c2 AS \"region\", r.c3 AS \"plan\" FROM ROWS FROM (pg_catalog.unnest($2), "
+         "pg_catalog.unnest($3), pg_catalog.unnest($4)) AS r(c1, c2, c3)) u WHERE u.plan = (SELECT max(plan) FROM (SELECT r.c4 AS \"name\", "
+         "r.c5 AS \"region\", r.c6 AS \"plan\" FROM ROWS FROM (pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7)) AS "
+         "r(c4, c5, c6)) AS \"users\") AND u.region = 'eu'");
+  // The same rows come once; no column is needed of some.
+  const Parts twice = assembled("SELECT count(*) FROM accounts a, accounts b");
+  EXPECT_EQ(twice.lower, "SELECT 0::pg_catalog.int4 AS input, false FROM \"public\".\"accounts\"");
+  EXPECT_EQ(twice.upper,
+            "SELECT count(*) FROM (SELECT  FROM ROWS FROM (pg_catalog.unnest($2)) AS r(c1)) a, (SELECT  FROM ROWS FROM "
+            "(pg_catalog.unnest($2)) AS r(c1)) b");
+  // What holds for the rows of an outer join holds for those that it adds, too: it is left to the last step.
+  EXPECT_EQ(assembled("SELECT a.id FROM users u LEFT JOIN accounts a ON a.id = u.id WHERE a.kind IS NULL").lower.find("WHERE"), std::string::npos);
+  // 'now' would be another time on each shard.
+  EXPECT_EQ(assembled("SELECT a.id FROM users u JOIN accounts a ON a.id = u.id WHERE a.opened_at < 'now'").lower.find("WHERE"), std::string::npos);
+  EXPECT_NE(assembled("SELECT a.id FROM users u JOIN accounts a ON a.id = u.id WHERE a.opened_at < '2025-01-01'").lower.find("WHERE"), std::string::npos);
 }
 
 }  // namespace

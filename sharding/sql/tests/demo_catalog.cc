@@ -122,7 +122,6 @@ schema::Catalog demo_catalog() {
   schema::Catalog catalog;
   add_tables(catalog);
   add_functions(catalog);
-  catalog.set_default_collations(true);
   return catalog;
 }
 
@@ -215,6 +214,7 @@ std::string where(std::string_view sql, const AnalyzeOptions& options) {
     case Where::kManyShards: {
       if (plan.many_copy) return plan.many_copy->in ? "copy in" : "copy out";
       if (plan.many_write) return plan.many_write->pins.empty() ? "all write" : "many write";
+      if (plan.spread->assembles) return "assembled";
       if (plan.spread->gathers) return "gathered";
       std::string out = "many";
       for (const auto& key : plan.spread->sort) {
