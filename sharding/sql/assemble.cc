@@ -25,19 +25,11 @@ std::string table_name(const TableUse& use) {
   return (only ? "ONLY " : "") + quoted(use.relation->schema) + "." + quoted(use.relation->name);
 }
 
-std::string_view alias_of(const TableUse& use) {
-  const TreeNode* alias = kid(use.node, 0);
-  return alias != nullptr ? text_of(alias) : text_of(use.node);
-}
-
 // What the statement calls by name, and how.
 struct Names {
-  std::set<std::string_view> parts;    // of references to columns, and of USING
-  std::set<std::string_view> singles;  // references that are one name
+  std::set<std::string_view> columns;  // also those of USING; or whole rows
   std::set<std::string_view> aliases;  // of anything in FROM
-  std::vector<const TreeNode*> doubles;
   bool all = false;                    // of stars and NATURAL: every column
-  bool whole_rows = false;             // a star that is one value
   bool types = false;                  // pg_typeof
 
   // Many branches of a UNION are one deep tree: in a loop, not by recursion.
@@ -48,16 +40,12 @@ struct Names {
       open.pop_back();
       if (node == nullptr) continue;
       if (node->kind == TREE_COLUMN) {
-        read_column(node, false);
-        continue;
-      }
-      if (node->kind == TREE_TARGET && is(kid(node, 0), TREE_COLUMN)) {
-        read_column(kid(node, 0), true);
+        read_column(node);
         continue;
       }
       if (node->kind == TREE_JOIN) {
         all = all || has(node, TREE_FLAG_NATURAL);
-        for (const TreeNode* name : kids(kid(node, 3))) parts.insert(text_of(name));
+        for (const TreeNode* name : kids(kid(node, 3))) columns.insert(text_of(name));
       }
       if (node->kind == TREE_FUNC && text_of(node) == "pg_typeof") types = true;
       if (node->kind == TREE_ALIAS || node->kind == TREE_RANGE_VAR) aliases.insert(text_of(node));
@@ -66,15 +54,12 @@ struct Names {
   }
 
  private:
-  void read_column(const TreeNode* node, bool is_target) {
+  void read_column(const TreeNode* node) {
     if (is(kid(node, node->count - 1), TREE_STAR)) {
       all = true;
-      whole_rows = whole_rows || !is_target;
       return;
     }
-    for (const TreeNode* part : kids(node)) parts.insert(text_of(part));
-    if (node->count == 1) singles.insert(text_of(kid(node, 0)));
-    if (node->count == 2) doubles.push_back(node);
+    columns.insert(text_of(kid(node, node->count - 1)));
   }
 };
 
@@ -187,17 +172,14 @@ const TreeNode* statement_of(const QueryWalker& walker) {
   return walker.top().node != nullptr ? walker.top().node : walker.top_set().node;
 }
 
-bool is_whole_row(const Names& names, const TableUse& use) {
-  const auto name = alias_of(use);
-  if (names.singles.contains(name)) return true;
-  return std::any_of(names.doubles.begin(), names.doubles.end(), [&](const TreeNode* node) {
-    return text_of(kid(node, 1)) == name && !names.aliases.contains(text_of(kid(node, 0)));
-  });
+// A row as one value has all columns, also that of a join which has been given a name.
+bool needs_all_columns(const Names& names) {
+  if (names.all) return true;
+  return std::any_of(names.aliases.begin(), names.aliases.end(), [&](std::string_view name) { return names.columns.contains(name); });
 }
 
 // Empty: nothing is in the way.
 std::string obstacle(const QueryWalker& walker, const Names& names) {
-  if (names.whole_rows) return "It uses a whole row as one value.";
   if (names.types) return "The type of a column may be lost on the way.";
   std::size_t tables = 0;
   for (const auto& use : walker.findings().tables) {
@@ -205,7 +187,6 @@ std::string obstacle(const QueryWalker& walker, const Names& names) {
     if (use.rule->kind != TableRuleKind::kHash) continue;
     if (use.node == nullptr || use.node->location < 0) return "It reads a view whose rows do not belong together by the sharding key.";
     if (QueryWalker::has_own_collation(*use.relation)) return "A column has a collation of its own.";
-    if (is_whole_row(names, use)) return "It uses a whole row as one value.";
     if (++tables > kMostInputs) return "It reads too many tables.";
   }
   return tables == 0 ? "It reads no sharded table." : std::string();
@@ -214,7 +195,7 @@ std::string obstacle(const QueryWalker& walker, const Names& names) {
 class Assembler {
  public:
   Assembler(const QueryWalker& walker, const QueryText& text)
-      : walker_(walker), text_(text), condition_(text), names_(statement_of(walker)) {}
+      : walker_(walker), text_(text), condition_(text), names_(statement_of(walker)), all_(needs_all_columns(names_)) {}
 
   // Empty: it is done.
   std::string run(Gather& out) {
@@ -254,9 +235,9 @@ class Assembler {
     place.end = text_.end_of(end - 1);
     if (alias == nullptr) place.alias = " AS " + quoted(text_of(use.node));
     Input input{table_name(use), conditions(use), {}};
-    const bool all = names_.all || (alias != nullptr && alias->count > 0);
+    const bool all = all_ || (alias != nullptr && alias->count > 0);
     for (const auto& column : use.relation->columns) {
-      if (all || names_.parts.contains(column.name)) input.columns.push_back(column.name);
+      if (all || names_.columns.contains(column.name)) input.columns.push_back(column.name);
     }
     place.input = static_cast<std::uint16_t>(add(std::move(input)));
     places_.push_back(std::move(place));
@@ -337,6 +318,7 @@ class Assembler {
   const QueryText& text_;
   Condition condition_;
   Names names_;
+  bool all_;
   std::vector<Input> inputs_;
   std::vector<Place> places_;
 };

@@ -71,7 +71,7 @@ void QueryWalker::walk(const TreeNode* node, const Scope* scope, WithScope* with
       if (is_system_column(text_of(last))) findings_.system_column = true;
       if (is(last, TREE_STAR) || is_system_column(text_of(last))) return;
       // t.f may mean f(t), for a function of a user.
-      if (!resolve_column(node, scope).found) findings_.unproven();
+      if (!resolve_column(node, scope).found && !names_row(node, scope)) findings_.unproven();
       return;
     }
     case TREE_TYPE:

@@ -45,6 +45,20 @@ Resolved resolve_column(const TreeNode* column, const Scope* scope) {
   return {};
 }
 
+// https://www.postgresql.org/docs/15/rowtypes.html#ROWTYPES-USAGE
+bool names_row(const TreeNode* column, const Scope* scope) {
+  if (column->count != 1) return false;
+  const auto name = text_of(kid(column, 0));
+  for (; scope != nullptr; scope = scope->parent) {
+    for (const auto& item : scope->visible()) {
+      // A function's result in FROM is one value, and it may have other columns of that name.
+      if (item.names_visible && item.columns.complete && item.name == name) return true;
+      if (item.columns_visible && !item.columns.complete) return false;
+    }
+  }
+  return false;
+}
+
 WithQuery* find_with(std::string_view name, WithScope* scope) {
   for (; scope != nullptr; scope = scope->parent) {
     for (auto query = scope->queries.rbegin(); query != scope->queries.rend(); ++query) {

@@ -73,6 +73,8 @@ struct Resolved {
 
 // `column`: a TREE_COLUMN without a star.
 Resolved resolve_column(const TreeNode* column, const Scope* scope);
+// `column` is one name, and that of an entry in FROM: its row as one value. To be asked when resolve_column() found nothing.
+bool names_row(const TreeNode* column, const Scope* scope);
 // The innermost WITH query of that name, or null.
 WithQuery* find_with(std::string_view name, WithScope* scope);
 // Appends all columns that `*` (or `name.*` when `column` has a qualifier) stands for.

@@ -151,7 +151,7 @@ TEST(GatherText, KnowsNamesFromColumns) {
 }
 
 TEST(GatherText, RefusesWhatItCannotTakeApart) {
-  for (const char* sql : {"SELECT count(u) FROM users u GROUP BY u.*", "SELECT pg_typeof(id) FROM accounts GROUP BY id, kind"}) {
+  for (const char* sql : {"SELECT pg_typeof(id) FROM accounts GROUP BY id, kind"}) {
     EXPECT_EQ(parts(sql).lower, "this query is not supported over several shards") << sql;
   }
 }

@@ -50,7 +50,20 @@ WITH RECURSIVE r (k, d) AS (SELECT min(id), 1 FROM users UNION SELECT (SELECT mi
 WITH RECURSIVE tree AS (SELECT id, name, 0 AS level FROM categories WHERE parent_id IS NULL UNION ALL SELECT c.id, c.name, level + 1 FROM categories c JOIN tree ON c.parent_id = tree.id) SELECT tree.level, count(t.id) FROM tree LEFT JOIN transactions t ON t.category_id = tree.id GROUP BY 1 ORDER BY 1;
 -- A primary key in GROUP BY decides on the other columns.
 SELECT u.id, u.name FROM users u JOIN accounts a ON a.id = u.id GROUP BY u.id;
+SELECT row_to_json(u) FROM users u JOIN accounts a ON a.id = u.id ORDER BY u.id, a.user_id;
+SELECT to_jsonb(x) FROM (SELECT id, name FROM users WHERE id < 300) x ORDER BY x.id;
+SELECT json_agg(x ORDER BY x.id) FROM (SELECT id, name FROM users WHERE id < 300) x;
+SELECT json_agg(users ORDER BY users.id) FROM users WHERE id < 300;
+SELECT row_to_json(users) FROM users ORDER BY id;
+SELECT row_to_json(x) FROM (SELECT count(*) AS n, max(id) AS m FROM users) x;
+SELECT json_agg(j ORDER BY j.id) FROM (users u JOIN accounts a USING (id)) AS j;
+SELECT u FROM users u WHERE id = 5;
+SELECT u FROM users u ORDER BY id;
+SELECT u.id, u IS NULL, a IS NULL, a IS NOT NULL FROM users u LEFT JOIN accounts a ON a.id = u.id ORDER BY u.id, a.user_id;
+SELECT count(*) FROM users u, users v WHERE u = v;
+SELECT u::text FROM users u JOIN accounts a ON a.id = u.id ORDER BY 1;
+SELECT (u).name FROM users u JOIN accounts a ON a.id = u.id ORDER BY 1;
 -- Whole rows are of the table's own type.
-SELECT row_to_json(u) FROM users u JOIN accounts a ON a.id = u.id;
+SELECT u FROM users u JOIN accounts a ON a.id = u.id;
 SELECT count(u) FROM users u LEFT JOIN accounts a ON a.id = u.id;
 SELECT ROW(u.*) FROM users u JOIN accounts a ON a.id = u.id;
