@@ -210,7 +210,7 @@ TEST_F(ManyShards, StopsAllShardsWhenCanceled) {
 
 TEST_F(ManyShards, RefusesWhatIsNotProven) {
   EXPECT_EQ(run(howdah_, "EXPLAIN (FORMAT XML) SELECT * FROM users", Mode::kSimple).sqlstate, "0A000");
-  EXPECT_EQ(run(howdah_, "SELECT row_to_json(a) FROM users a, users b", Mode::kSimple).sqlstate, "0A000");
+  EXPECT_EQ(run(howdah_, "SELECT a FROM users a, users b", Mode::kSimple).sqlstate, "0A000");
 }
 
 }  // namespace
