@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@
 namespace howdah::proxy {
 
 class ServerConn;
+class ShardPortals;
 
 // A name of a client's, by Parse or by PREPARE in SQL: PostgreSQL has one space of names for both.
 struct ClientStatement {
@@ -44,7 +46,9 @@ struct Portal {
   bool in_failed = false;             // bound in a failed transaction; those bound before can no more be run there
   std::string bind_tail;              // on_all, and of EXPLAIN (HOWDAH): the Bind message behind its names
   sharding::Route route;              // on_all: kAllShards or kManyShards
-  std::shared_ptr<PortalRows> rows;   // ... the rows that are left, once it was executed with a limit
+  bool bound = false;                 // ... the client has its BindComplete: else Execute answers that, too
+  std::shared_ptr<ShardPortals> stream;  // ... once it was opened on the shards
+  std::shared_ptr<PortalRows> rows;   // ... of one whose rows do not stream: those left, once it was executed with a limit
 };
 
 // The parameters of a portal's Bind message, of these types. They borrow from `portal`.
@@ -77,6 +81,7 @@ struct Extended {
   };
   std::vector<Pending> pending;
   std::vector<Portal> portals;
+  std::optional<std::string> unanswered;  // a portal over several shards whose Bind (and Describe) is still owed an answer
 
   std::uint32_t copy_syncs = 0;       // sent inside a COPY that had failed: still to be answered
 

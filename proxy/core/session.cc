@@ -261,7 +261,7 @@ Task<> Session::handle(char type, Bytes body, Bytes whole) {
 }
 
 bool Session::leaves_here() {
-  if (tx_.active() || !links_.empty() || (ext_ && ext_->active)) return false;
+  if (tx_.active() || !links_.empty() || (ext_ && ext_->active) || holds_cursors()) return false;
   if (handing_over_) return freeze();
   if (!in_.empty()) return false;
   fatal(make_error(ErrorCode::kShuttingDown, "terminating connection due to administrator command"));

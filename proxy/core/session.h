@@ -57,8 +57,9 @@ struct Extended;
 struct Portal;
 struct WritePart;
 struct CopyShare;
+class ShardPortals;
 class CopyShards;
-class CursorRows;
+class ManyCursor;
 
 class Session final : public net::IoHandler,
                       public net::Runnable,
@@ -156,6 +157,8 @@ class Session final : public net::IoHandler,
 
  private:
   friend class GatherQuery;
+  friend class ManyCursor;
+  friend class ShardPortals;
   friend class SqlPrepare;
   using Plan = sharding::sql::StatementPlan;
   using PlanPtr = sharding::sql::PlanPtr;
@@ -379,9 +382,13 @@ class Session final : public net::IoHandler,
   void undo_cursors(std::size_t index);
   void end_cursors(bool committed);
   Task<bool> close_all_cursors(const Plan& plan);
-  CursorRows* cursor_rows(std::string_view name) const;  // of a cursor over several shards; null: there is none of that name
-  Task<bool> declare_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, std::string* held);
-  bool fetch_many(const Plan& plan, std::string_view text);
+  std::shared_ptr<ManyCursor> many_cursor(std::string_view name) const;  // over several shards; null: there is none of that name
+  std::size_t cursor_bytes() const;
+  Task<bool> declare_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view whole, Portal* portal, std::string* held);
+  Task<bool> open_cursor(PlanPtr plan, std::size_t index, sharding::Route route, std::string whole, Portal* portal);
+  Task<bool> hold_cursors();
+  bool holds_cursors() const;
+  Task<bool> fetch_many(const Plan& plan, std::string_view text, const Portal* portal);
   void send_moved(Bytes messages, int offset);
 
   // --- session_listen.cc: LISTEN, UNLISTEN, and NOTIFY for those who listen
@@ -440,7 +447,17 @@ class Session final : public net::IoHandler,
   void end_parts(std::span<ServerConn* const> conns, const Plan& statement, std::string_view text, bool ok, bool autocommit);
   void gathered(ServerConn& from);
 
+  Task<std::optional<sharding::ShardText>> part_text(const Plan& statement, const sharding::Route& route, std::string_view query);
+
+  // --- session_portals.cc: portals over several shards
   Task<bool> run_portal(std::string name, std::uint32_t most);
+  Task<bool> open_portal(std::string name);
+  Task<bool> run_stream(std::shared_ptr<ShardPortals> stream, std::uint32_t most);
+  Task<bool> keep_portal(Portal portal, std::uint32_t most);
+  Task<bool> settle_bound();
+  Task<> describe_bound(const Portal& portal);
+  Task<bool> run_fetch(std::string portal, std::uint32_t most);
+  void close_dropped();
   bool spool_is_full();
 
   // --- session_many_write.cc: one write over several shards
@@ -488,7 +505,7 @@ class Session final : public net::IoHandler,
   std::uint16_t bind_effect(const std::string& name);
   Task<bool> bind_somewhere(const pgwire::BindMessage& bind, const StatementPtr& statement, PlanPtr plan);
   Task<> describe_statement(StatementPtr statement, std::shared_ptr<ClientStatement> client);
-  void describe_proxy_statement(const Plan& plan);
+  void describe_proxy_statement(const Plan& plan, const Portal* portal);
   bool may_be_on_server(Bytes portal) const;
   Task<bool> ask_server(pgwire::OwedKind kind, std::string message);
 

@@ -7,6 +7,8 @@
 #include "proxy/core/errors.h"
 #include "proxy/core/extended.h"
 #include "proxy/core/extended_rules.h"
+#include "proxy/core/many_cursor.h"
+#include "proxy/core/part_bind.h"
 #include "proxy/core/session.h"
 #include "proxy/core/sql_prepare.h"
 #include "proxy/core/worker.h"
@@ -26,6 +28,7 @@ Task<> Session::on_bind(Bytes body, const pgwire::BindMessage* decoded) {
   Extended& e = ext();
   e.active = true;
   if (e.failed) co_return;
+  if (e.unanswered && !co_await settle_bound()) co_return;
   pgwire::BindMessage bind;
   if (decoded != nullptr) {
     bind = *decoded;
@@ -92,9 +95,14 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   if (!bind.statement.empty()) portal.client = e.named.find(bind.statement)->second;
   const Plan* what = plan->statements.empty() ? nullptr : &plan->statements[0];
   if (what != nullptr && proxy_handles(*what)) {
+    const auto cursor = what->verb == Verb::kFetch && what->returns_rows ? many_cursor(what->name) : nullptr;
+    if (const auto unfit = cursor ? cursor->check_formats(result_formats(bind.after_names)) : std::nullopt) {
+      co_await fail_group(*unfit);
+      co_return false;
+    }
     if (!co_await settle_pending()) co_return false;
     fabricate(pgwire::be::kBindComplete, bind_effect(portal.name));
-    if (what->explained) portal.bind_tail = bind.after_names;
+    if (what->explained || what->verb == Verb::kFetch) portal.bind_tail = bind.after_names;
     e.portals.push_back(std::move(portal));
     co_return true;
   }
@@ -164,6 +172,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
     portal.on_all = true;
     portal.route = route;
     portal.bind_tail = bind.after_names;
+    e.unanswered = portal.name;
     e.portals.push_back(std::move(portal));
     co_return true;
   }

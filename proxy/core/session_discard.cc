@@ -132,7 +132,10 @@ Task<bool> Session::discard(const Plan& plan) {
     ext_->named.clear();
     drop_portals();
   }
-  if (notes_) notes_->configs.clear();
+  if (notes_) {
+    notes_->configs.clear();
+    std::erase_if(notes_->cursors, [](const auto& cursor) { return cursor.many != nullptr; });
+  }
   reset_hints();
   stop_listening();
   co_return co_await become(base_settings_, "DISCARD ALL");

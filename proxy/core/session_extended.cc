@@ -8,6 +8,8 @@
 #include "proxy/core/errors.h"
 #include "proxy/core/extended.h"
 #include "proxy/core/extended_rules.h"
+#include "proxy/core/many_cursor.h"
+#include "proxy/core/part_bind.h"
 #include "proxy/core/session.h"
 #include "proxy/core/session_notes.h"
 #include "proxy/core/sql_prepare.h"
@@ -25,6 +27,7 @@ Task<> Session::on_parse(Bytes body) {
   Extended& e = ext();
   e.active = true;
   if (e.failed) co_return;
+  if (e.unanswered && !co_await settle_bound()) co_return;
   pgwire::ParseMessage parse;
   if (!decode(body, parse)) {
     co_await fail_group(malformed(body, 2, 2));
@@ -108,6 +111,8 @@ Task<> Session::on_describe(Bytes body) {
     co_await fail_group(malformed_target(body, "DESCRIBE"));
     co_return;
   }
+  const bool of_unanswered = describe.kind == 'P' && e.unanswered && *e.unanswered == describe.name;
+  if (e.unanswered && !of_unanswered && !co_await settle_bound()) co_return;
   if (describe.kind == 'S') {
     const StatementPtr statement = find_statement(describe.name);
     if (statement == nullptr) {
@@ -119,7 +124,10 @@ Task<> Session::on_describe(Bytes body) {
     co_return;
   }
   Portal* portal = find_portal(describe.name);
-  if (portal == nullptr) {
+  if (portal == nullptr && !describe.name.empty() && many_cursor(describe.name)) {
+    if (!co_await settle_pending() || !co_await drain_group()) co_return;
+    send(many_cursor(describe.name)->description({}));
+  } else if (portal == nullptr) {
     worker_.scratch.clear();
     pgwire::append_describe(worker_.scratch, 'P', describe.name);
     if (!may_be_on_server(describe.name) || !co_await ask_server(OwedKind::kDescribePortal, std::string(worker_.scratch))) {
@@ -128,12 +136,14 @@ Task<> Session::on_describe(Bytes body) {
   } else if (client_status() == pgwire::TxStatus::kFailed && !portal->plan->statements.empty() &&
              portal->plan->statements[0].returns_rows) {
     co_await fail_group(failed_transaction());
-  } else if (portal->on_all) {
+  } else if (portal->on_all && !portal->bound) {
     portal->described = true;
+  } else if (portal->on_all) {
+    co_await describe_bound(*portal);
   } else if (portal->conn == nullptr) {
     if (!co_await drain_group()) co_return;
     worker_.scratch.clear();
-    describe_proxy_statement(portal->plan->statements[0]);
+    describe_proxy_statement(portal->plan->statements[0], portal);
     send(worker_.scratch);
   } else {
     ServerConn& conn = *portal->conn;
@@ -154,11 +164,13 @@ Task<> Session::on_describe(Bytes body) {
 }
 
 // Appends what Describe answers for a statement of the proxy's own.
-void Session::describe_proxy_statement(const Plan& plan) {
+void Session::describe_proxy_statement(const Plan& plan, const Portal* portal) {
   if (plan.explained || (plan.verb == Verb::kShow && plan.name == "howdah.route")) {
     pgwire::append_text_row_description(worker_.scratch, {"shards", "server", "reason", "plan"});
   } else if (plan.verb == Verb::kShow) {
     pgwire::append_text_row_description(worker_.scratch, {plan.name});
+  } else if (const auto cursor = plan.verb == Verb::kFetch && plan.returns_rows ? many_cursor(plan.name) : nullptr) {
+    worker_.scratch.append(cursor->description(portal == nullptr ? std::vector<std::int16_t>() : result_formats(portal->bind_tail)));
   } else {
     pgwire::append_no_data(worker_.scratch);
   }
@@ -183,7 +195,7 @@ Task<> Session::describe_statement(StatementPtr statement, std::shared_ptr<Clien
       types = explained_types(*explained, types);
     }
     pgwire::append_parameter_description(worker_.scratch, types);
-    describe_proxy_statement((*plan)->statements[0]);
+    describe_proxy_statement((*plan)->statements[0], nullptr);
     send(worker_.scratch);
     co_return;
   }
@@ -240,6 +252,8 @@ Task<> Session::on_execute(Bytes body) {
     co_await fail_group(malformed(body, 1, 4));
     co_return;
   }
+  if (e.unanswered && *e.unanswered != execute.portal && !co_await settle_bound()) co_return;
+  e.unanswered.reset();
   if (!co_await bound_effects()) co_return;
   Portal* portal = find_portal(execute.portal);
   if (portal == nullptr) {
@@ -268,10 +282,11 @@ Task<> Session::on_execute(Bytes body) {
     spoil_group();
   };
   if (portal->on_all) {
-    const auto execute_rows = execute.max_rows;
-    if (std::exchange(portal->done, true) && portal->rows == nullptr) {
+    const Plan& what = portal->plan->statements[0];
+    const bool reads = what.spread != nullptr && !what.writes && what.verb == Verb::kSelect;
+    const std::uint32_t most = what.returns_rows ? static_cast<std::uint32_t>(std::max(execute.max_rows, 0)) : 0;
+    if (std::exchange(portal->done, true) && portal->rows == nullptr && portal->stream == nullptr) {
       const std::string name = portal->name;
-      const bool reads = portal->plan->statements[0].spread != nullptr && !portal->plan->statements[0].writes;
       if (!co_await settle_pending() || !co_await drain_group()) co_return;
       if (!reads) {
         cannot_run_again(name);
@@ -285,19 +300,15 @@ Task<> Session::on_execute(Bytes body) {
     if (!co_await settle_pending() || !co_await leave_group_conn()) co_return;
     Portal kept = *find_portal(execute.portal);
     statement_failed_ = false;
-    if (const Plan& what = kept.plan->statements[0]; kept.route.kind == sharding::Route::Kind::kManyShards && (what.many_write || what.many_copy || what.verb == Verb::kExplain)) {
-      if (!tx_.active() && what.writes && more_binds_may_follow()) begin_implicit();
-      const std::uint32_t most = what.returns_rows ? static_cast<std::uint32_t>(std::max(execute_rows, 0)) : 0;
+    if (kept.route.kind == sharding::Route::Kind::kManyShards) {
+      const bool several = what.many_write || what.many_copy || what.verb == Verb::kExplain;
+      if (!tx_.active() && several && what.writes && more_binds_may_follow()) begin_implicit();
       if (!co_await run_portal(kept.name, most)) e.failed = true;
       co_return;
     }
-    if (kept.route.kind == sharding::Route::Kind::kManyShards) {
-      if (!co_await run_portal(kept.name, static_cast<std::uint32_t>(std::max(execute_rows, 0)))) e.failed = true;
-      co_return;
-    }
-    const Plan& what = kept.plan->statements[0];
     if (!tx_.active() && !what.no_transaction && what.verb != Verb::kLock && more_binds_may_follow()) begin_implicit();
-    if (!co_await run_everywhere(kept.plan, 0, kept.statement->text, &kept)) e.failed = true;
+    const bool done = kept.bound ? co_await keep_portal(kept, 0) : co_await run_everywhere(kept.plan, 0, kept.statement->text, &kept);
+    if (!done) e.failed = true;
     co_return;
   }
   if (portal->conn == nullptr) {
@@ -305,12 +316,23 @@ Task<> Session::on_execute(Bytes body) {
     const StatementPtr statement = portal->statement;
     if (!co_await drain_group()) co_return;
     portal = find_portal(execute.portal);
+    if (portal->rows) {
+      std::string out;
+      portal->rows->give(static_cast<std::uint32_t>(std::max(execute.max_rows, 0)), out);
+      send(out);
+      co_return;
+    }
     if (portal->done) {
       cannot_run_again(portal->name);
       co_return;
     }
     portal->done = true;
     const Plan& what = plan->statements[0];
+    if (what.verb == Verb::kFetch) {
+      if (!co_await leave_group_conn()) co_return;
+      if (!co_await run_fetch(std::string(execute.portal), static_cast<std::uint32_t>(std::max(execute.max_rows, 0)))) e.failed = true;
+      co_return;
+    }
     const bool control = is_transaction_control(what.verb);
     const bool refused = what.verb == Verb::kDiscard && what.name == "all" && e.ran;
     const bool resets = (what.verb == Verb::kDiscard && !refused) || what.verb == Verb::kSet || what.verb == Verb::kSetTransaction;
@@ -374,6 +396,7 @@ Task<> Session::on_close_message(Bytes body) {
     co_await fail_group(malformed_target(body, "CLOSE"));
     co_return;
   }
+  if (e.unanswered && !co_await settle_bound()) co_return;
   if (close_message.kind == 'S') {
     if (!co_await settle_pending() || !co_await bound_effects()) co_return;
     Extended::Effect effect{.kind = Kind::kClose, .name = std::string(close_message.name)};
@@ -390,6 +413,9 @@ Task<> Session::on_close_message(Bytes body) {
   const Portal* portal = find_portal(close_message.name);
   ServerConn* conn = portal == nullptr ? nullptr : portal->conn;
   const bool known = portal != nullptr;
+  if (!known && many_cursor(close_message.name) && !close_message.name.empty()) {
+    std::erase_if(notes_->cursors, [&](const auto& cursor) { return cursor.many && cursor.name == close_message.name; });
+  }
   std::erase_if(e.portals, [&](const Portal& p) { return p.name == close_message.name; });
   if (conn == nullptr || conn->lost()) {
     worker_.scratch.clear();
@@ -437,6 +463,7 @@ Task<> Session::on_flush() {
   Extended& e = ext();
   e.active = true;
   if (e.failed) co_return;
+  if (e.unanswered && !co_await settle_bound()) co_return;
   if (!co_await settle_pending()) co_return;
   co_await drain_group();
   flush_client();
@@ -445,6 +472,7 @@ Task<> Session::on_flush() {
 Task<> Session::on_sync() {
   Extended& e = ext();
   statement_failed_ = false;
+  if (!e.failed && e.unanswered) co_await settle_bound();
   if (!e.failed) co_await settle_pending();
   bool ready = false, answered = true;
   if (ServerConn* conn = e.conn; conn != nullptr && !closing_) {

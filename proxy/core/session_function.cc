@@ -29,6 +29,7 @@ bool is_large_object_function(std::uint32_t oid) {
 Task<> Session::function_call(Bytes whole) {
   if (ext_ && ext_->failed) co_return;  // PostgreSQL skips to Sync
   const bool amid = ext_ && ext_->active;
+  if (amid && ext_->unanswered && !co_await settle_bound()) co_return;
   if (amid && (!co_await settle_pending() || !co_await drain_group())) co_return;
   statement_failed_ = ready_sent_ = false;
   Plan plan;

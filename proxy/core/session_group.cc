@@ -213,6 +213,7 @@ void Session::end_group() {
   Extended& e = *ext_;
   undo_pending();
   e.failed = e.active = e.ran = false;
+  e.unanswered.reset();
   e.conn = nullptr;
   e.effects.clear();
   e.replaced.clear();

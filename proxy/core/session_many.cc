@@ -9,9 +9,9 @@
 #include "proxy/core/extended.h"
 #include "proxy/core/gather_query.h"
 #include "proxy/core/object_ids.h"
+#include "proxy/core/part_bind.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
-#include "schema/types.h"
 #include "sharding/merge/row_merge.h"
 
 namespace howdah::proxy {
@@ -27,33 +27,7 @@ constexpr std::size_t kHeldEnough = 256 * 1024;  // of one shard's rows: then it
 constexpr std::size_t kHeldFew = 64 * 1024;      // then it goes on
 constexpr std::size_t kOutEnough = 256 * 1024;   // that the client has not taken yet
 
-std::size_t read_int16(std::string_view bytes, std::size_t at) {
-  return static_cast<std::size_t>(static_cast<unsigned char>(bytes[at]) << 8 | static_cast<unsigned char>(bytes[at + 1]));
-}
-
-// A Bind that names a format for each column names one for the hidden columns, too: text.
-// REQUIRES: `tail` was decoded before.
-std::string with_formats(std::string tail, std::size_t hidden) {
-  std::size_t at = 2 + 2 * read_int16(tail, 0);
-  const std::size_t params = read_int16(tail, at);
-  at += 2;
-  for (std::size_t i = 0; i < params; ++i) {
-    const std::size_t length = read_int16(tail, at) << 16 | read_int16(tail, at + 2);
-    at += 4 + (length == 0xffffffff ? 0 : length);
-  }
-  const std::size_t formats = read_int16(tail, at);
-  if (formats < 2 || hidden == 0) return tail;
-  tail[at] = static_cast<char>((formats + hidden) >> 8);
-  tail[at + 1] = static_cast<char>(formats + hidden);
-  tail.append(2 * hidden, '\0');
-  return tail;
-}
-
 ShardId first_of(std::uint64_t mask) { return ShardId(static_cast<std::uint16_t>(std::countr_zero(mask))); }
-
-std::size_t hidden_columns(const sql::Spread& spread) {
-  return static_cast<std::size_t>(std::count_if(spread.sort.begin(), spread.sort.end(), [](const auto& key) { return key.hidden; }));
-}
 
 }  // namespace
 
@@ -66,29 +40,20 @@ void Session::gathered(ServerConn& from) {
 Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route route, std::string_view query, Portal* portal) {
   const Plan& statement = plan->statements[index];
   if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
-  std::optional<sharding::ClockTimes> times;
-  if (!statement.clock.empty()) {
-    read_from_ = route.read_from;
-    times = co_await read_clock(statement, first_of(route.mask));
-    if (!times) co_return false;
-  }
   if (statement.spread->gathers) {
+    std::optional<sharding::ClockTimes> times;
+    if (!statement.clock.empty()) {
+      read_from_ = route.read_from;
+      times = co_await read_clock(statement, first_of(route.mask));
+      if (!times) co_return false;
+    }
     const EditedPtr clocked = times ? put_clock(statement, query, sharding::kSymbolicTimes) : nullptr;
     if (times && !clocked) co_return false;
     const std::string kept(clocked ? clocked->text() : query);
     co_return co_await GatherQuery(*this, statement, route, kept, portal, {clocked, times.value_or(sharding::ClockTimes{})}).run();
   }
-  EditedPtr clocked;
-  if (times) {
-    clocked = put_clock(statement, query, *times);
-    if (!clocked) co_return false;
-    query = clocked->text();
-  }
-  sql::LexerOptions options;
-  options.standard_conforming_strings = standard_conforming_strings();
-  auto text = sharding::shard_text(query, *statement.spread, route.limit, route.offset, options);
-  if (!text) co_return fail_statement(text.error());
-  text->clocked = clocked;
+  const auto text = co_await part_text(statement, route, query);
+  if (!text) co_return false;
   WorkerCounters::add(worker_.counters.all_shard_statements);
   note_many(statement, route);
   std::vector<ServerConn*> conns;
@@ -104,6 +69,28 @@ Task<bool> Session::run_many(PlanPtr plan, std::size_t index, sharding::Route ro
   if (closing_) co_return false;
   end_parts(conns, statement, query, ok, autocommit);
   co_return ok;
+}
+
+// What each shard runs of `query`, with the time in it if it reads the clock. Empty: the client was told.
+Task<std::optional<sharding::ShardText>> Session::part_text(const Plan& statement, const sharding::Route& route, std::string_view query) {
+  EditedPtr clocked;
+  if (!statement.clock.empty()) {
+    read_from_ = route.read_from;
+    const auto times = co_await read_clock(statement, first_of(route.mask));
+    if (!times) co_return std::nullopt;
+    clocked = put_clock(statement, query, *times);
+    if (!clocked) co_return std::nullopt;
+    query = clocked->text();
+  }
+  sql::LexerOptions options;
+  options.standard_conforming_strings = standard_conforming_strings();
+  auto text = sharding::shard_text(query, *statement.spread, route.limit, route.offset, options);
+  if (!text) {
+    fail_statement(text.error());
+    co_return std::nullopt;
+  }
+  text->clocked = clocked;
+  co_return std::move(*text);
 }
 
 // The servers that take part, in the order of the shards, so that two such statements cannot wait for each other's connections.
@@ -141,15 +128,8 @@ void Session::send_part(ServerConn& conn, const sharding::ShardText& text, const
     conn.owe({.kind = OwedKind::kQuery, .forward_ready = false, .owner = this});
   } else {
     const sql::Spread& spread = *statement.spread;
-    // The counts are in the text now: their parameters keep their place, and need a type.
-    std::vector<Oid> types = portal->statement->types;
-    for (const auto& count : {spread.limit, spread.offset}) {
-      if (count.kind != sql::RowCount::Kind::kParam) continue;
-      if (types.size() <= count.index) types.resize(count.index + 1);
-      if (types[count.index] == 0) types[count.index] = schema::kInt8Oid;
-    }
     std::vector<Oid> room;
-    pgwire::append_parse(out, "", text.text, types_here(types, conn.pool().object_ids(), room));
+    pgwire::append_parse(out, "", text.text, types_here(part_types(*portal, spread), conn.pool().object_ids(), room));
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
     conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", with_formats(portal->bind_tail, hidden_columns(spread)));
@@ -240,42 +220,6 @@ Task<> Session::drop_parts(std::span<ServerConn* const> conns) {
   }
 }
 
-// The client was told.
-bool Session::spool_is_full() {
-  const std::size_t most = worker_.config()->limits.gather_bytes;
-  if (spool_ == nullptr || spool_->size() <= most) return false;
-  Error error = make_error(ErrorCode::kProgramLimit, "the rows of this portal take too much memory",
-                           "Fetch all rows at once (fetch size 0), or raise limits.gather_bytes.",
-                           "A portal over several shards that is executed with a row limit keeps up to " + std::to_string(most) + " bytes.");
-  error.sqlstate = "53200";
-  spool_->clear();
-  send_error(error);
-  return true;
-}
-
-// Execute of a portal over several shards. With a row limit the statement runs at once all the same: its rows are kept for the
-// Executes to come, as PostgreSQL does for RETURNING. False: the client was told.
-Task<bool> Session::run_portal(std::string name, std::uint32_t most) {
-  Portal kept = *find_portal(name);
-  std::string out;
-  if (kept.rows) {
-    kept.rows->give(most, out);
-    send(out);
-    co_return true;
-  }
-  if (most == 0) co_return co_await run_on_many(kept.plan, 0, kept.route, kept.statement->text, &kept, nullptr);
-  std::string spool;
-  spool_ = &spool;
-  const bool ok = co_await run_on_many(kept.plan, 0, kept.route, kept.statement->text, &kept, nullptr);
-  spool_ = nullptr;
-  if (closing_) co_return false;
-  const auto rows = std::make_shared<PortalRows>(spool, out);
-  if (ok) rows->give(most, out);
-  if (Portal* portal = find_portal(name)) portal->rows = rows;
-  send(out);
-  co_return ok;
-}
-
 // As the client's text has its positions.
 bool Session::tell_part_failure(ServerConn& conn, const sharding::ShardText& text) {
   pgwire::ErrorFields fields;
@@ -285,10 +229,17 @@ bool Session::tell_part_failure(ServerConn& conn, const sharding::ShardText& tex
     return false;
   }
   if (fields.severity == "FATAL" || fields.severity == "PANIC") fields.severity = fields.localized_severity = "ERROR";
+  fields.position = std::max(fields.position - text.before_here, 0);
   const int at = pgwire::characters(std::string_view(text.text).substr(0, text.inserted_at));
   const int inserted = pgwire::characters(std::string_view(text.text).substr(text.inserted_at, text.inserted));
   if (inserted > 0 && fields.position > at) fields.position = fields.position > at + inserted ? fields.position - inserted : 0;
   if (text.clocked) fields.position = text.clocked->client_position(fields.position);
+  if (fields.position > 0) fields.position += text.before_there;
+  std::string where(fields.where);
+  if (const auto named = text.portal_here.empty() ? std::string::npos : where.find(text.portal_here); named != std::string::npos) {
+    where.replace(named, text.portal_here.size(), text.portal_there);
+    fields.where = where;
+  }
   worker_.scratch.clear();
   append_error(worker_.scratch, fields);
   send(worker_.scratch);

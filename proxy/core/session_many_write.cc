@@ -179,11 +179,7 @@ Task<bool> Session::run_on_many(PlanPtr plan, std::size_t index, sharding::Route
                                 std::string* held) {
   const Plan& statement = plan->statements[index];
   if (statement.verb == sql::Verb::kExplain) co_return co_await run_explain(plan, index, route, whole, portal, held);
-  if (statement.verb == sql::Verb::kDeclareCursor) {
-    if (portal == nullptr) co_return co_await declare_many(plan, index, route, whole, held);
-    co_return fail_statement(make_error(ErrorCode::kUnsupported, "DECLARE CURSOR over several shards is not supported by the extended protocol",
-                                        "Send it as a simple query, or give the query a fetch size."));
-  }
+  if (statement.verb == sql::Verb::kDeclareCursor) co_return co_await declare_many(plan, index, route, whole, portal, held);
   if (statement.many_copy && statement.many_copy->in) co_return co_await run_copy_shards(plan, index, whole, portal);
   if (statement.many_copy) co_return co_await run_copy_out(plan, index, route, whole, portal);
   if (statement.many_write) co_return co_await run_many_write(plan, index, route, whole, portal, held);

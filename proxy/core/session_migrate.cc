@@ -68,6 +68,7 @@ void Session::hand_over() {
 bool Session::freeze() {
   flush_client();
   if (!logged_in_ || is_admin_ || replication_ || closing_ || stream_.is_tls() || !out_.empty() || !unfinished_.empty()) return false;
+  if (holds_cursors()) return false;  // WITH HOLD: their rows are here
   // Notifications would be lost on the way.
   if (listening_ && (!listening_->channels.empty() || !listening_->held.empty())) return false;
   SessionState state;

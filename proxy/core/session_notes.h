@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/core/cursor_rows.h"
+#include "proxy/core/many_cursor.h"
 #include "proxy/core/server_conn.h"
 
 namespace howdah::proxy {
@@ -25,7 +25,7 @@ struct StateNotes {
     bool hold = false;
     bool committed = false;   // the transaction of its DECLARE is over
     std::size_t steps = 0;    // Transaction::replay's size at DECLARE
-    std::shared_ptr<CursorRows> rows;  // over several shards: `conn` is null
+    std::shared_ptr<ManyCursor> many;  // over several shards: `conn` is null
   };
   std::vector<Cursor> cursors;
   ServerConn* notifier = nullptr;  // claimed for NOTIFY: see Session::claim_notify()

@@ -191,6 +191,7 @@ Error no_replica() {
 }  // namespace
 
 Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
+  if (!tx_.portals.empty()) close_dropped();
   route_reason_ = reason_of(plan);
   const auto wish = std::exchange(read_from_, ReadFrom::kDefault);
   if (plan.pin != sql::PinReason::kNone) {

@@ -62,9 +62,9 @@ bool Session::proxy_handles(const Plan& plan) const {
       return is_howdah(plan.set.name) || resets_to_login(*base_settings_, plan.set) ||
              (pools_->database->sharded() && !keeps_routes(plan.set.name, plan.set.value));
     case Verb::kCloseCursor:
-      return (plan.name.empty() && links_.size() > 1) || cursor_rows(plan.name) != nullptr;
+      return (plan.name.empty() && (links_.size() > 1 || !tx_.portals.empty())) || many_cursor(plan.name) != nullptr;
     case Verb::kFetch:
-      return cursor_rows(plan.name) != nullptr;
+      return many_cursor(plan.name) != nullptr;
     case Verb::kListen:
     case Verb::kUnlisten:
       return shares_listener();
@@ -218,7 +218,7 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
     case Verb::kDiscard:
       co_return co_await discard(plan);
     case Verb::kFetch:
-      co_return fetch_many(plan, text);
+      co_return co_await fetch_many(plan, text, nullptr);
     case Verb::kCloseCursor:
       if (plan.name.empty()) co_return co_await close_all_cursors(plan);
       std::erase_if(notes_->cursors, [&](const auto& cursor) { return cursor.name == plan.name; });

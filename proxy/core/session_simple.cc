@@ -27,6 +27,7 @@ constexpr auto kHungUpGrace = std::chrono::seconds(1);
 Task<> Session::simple_query(Bytes body, Bytes whole) {
   if (ext_ && ext_->failed) co_return;  // PostgreSQL skips to Sync
   const bool amid = ext_ && ext_->active;
+  if (amid && ext_->unanswered && !co_await settle_bound()) co_return;
   // Order is kept, and the query shares the transaction of the messages before it.
   if (amid && (!co_await settle_pending() || !co_await drain_group())) co_return;
   if (ext_) ext_->unnamed.reset();  // a simple query is the unnamed statement
@@ -46,6 +47,9 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
   } else {
     const PlanPtr kept = run = *plan;
     if (amid && kept->statements.size() != 0) plan_text(query.sql, {});  // the slots, after a wait
+    if (!tx_.portals.empty() && ext_ && !kept->statements.empty()) {
+      std::erase_if(ext_->portals, [](const Portal& portal) { return portal.name.empty() && portal.stream; });
+    }
     if (kept->statements.empty()) {
       worker_.scratch.clear();
       pgwire::append_empty_query(worker_.scratch);

@@ -79,6 +79,13 @@ Task<bool> Session::commit(bool chain) {
     co_return co_await rollback(chain);
   }
   const auto options = tx_.options;
+  if (!co_await hold_cursors()) {
+    if (closing_) co_return false;
+    co_await rollback_links();
+    if (closing_) co_return false;
+    end_transaction(false);
+    co_return false;
+  }
   std::vector<ServerConn*> joined;
   for (ServerConn* conn : links_) {
     if (conn->link.in_transaction) joined.push_back(conn);
@@ -318,6 +325,10 @@ Task<bool> Session::end_implicit(bool failed) {
 
 // Commits on all that joined. False: nothing is committed (or the outcome is unknown), and the client has been told.
 Task<bool> Session::commit_links(bool) {
+  if (!co_await hold_cursors()) {
+    if (!closing_) co_await rollback_links();
+    co_return false;
+  }
   ServerConn* claimed = nullptr;
   for (ServerConn* conn : links_) {
     const bool known = notes_ && notes_->notifier != nullptr;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,8 @@
 #include "sharding/sql/plan.h"
 
 namespace howdah::proxy {
+
+class ShardPortals;
 
 struct Transaction {
   enum class Kind : std::uint8_t {
@@ -41,6 +44,9 @@ struct Transaction {
   // ParameterStatus messages of settings that no joined server takes back by itself.
   std::string report_at_end;
   std::string report_at_rollback;
+  // Portals over several shards, also those that nobody else holds any more: see Session::close_dropped().
+  std::vector<std::shared_ptr<ShardPortals>> portals;
+  std::uint64_t portal_names = 0;
 
   bool active() const { return kind != Kind::kNone; }
   bool explicit_block() const { return kind == Kind::kExplicit; }

@@ -31,8 +31,16 @@ Error malformed() {
 
 }  // namespace
 
+// Binary values of a user's type may hold OIDs, which are others on each shard.
+std::optional<Error> RowMerge::refused_format(const Column& column) {
+  if (!column.binary || column.type < kFirstUserOid) return std::nullopt;
+  return make_error(ErrorCode::kUnsupported, "a user's type in binary format is not supported in a query over several shards",
+                    "Ask for text format, or cast the column to a type of PostgreSQL's own.",
+                    "Its values may hold OIDs, which are others on each shard.");
+}
+
 RowMerge::RowMerge(std::vector<std::string*> streams, Options options) : options_(std::move(options)) {
-  for (std::string* stream : streams) sources_.push_back(Source{stream, 0, 0, false, false, {}});
+  for (std::string* stream : streams) sources_.emplace_back().stream = stream;
   for (const auto& key : options_.sort) hidden_ += key.hidden;
 }
 
@@ -45,6 +53,7 @@ bool RowMerge::fail(Error error) {
 RowMerge::Step RowMerge::run(std::string& out, std::size_t most) {
   while (!stopped_) {
     if (out.size() >= most) return Step::kFull;
+    if (rows_ >= stop_at_) return Step::kRows;
     bool waits = false;
     // The first stream's description is the client's, so it is read first.
     for (std::size_t i = 0; i < sources_.size() && !stopped_; ++i) {
@@ -53,10 +62,12 @@ RowMerge::Step RowMerge::run(std::string& out, std::size_t most) {
     }
     if (stopped_) break;
     if (!sources_[0].described && !sources_[0].done) return Step::kWait;
+    if (at_limit()) return Step::kDone;
     if (waits && !options_.sort.empty()) return Step::kWait;
     const std::size_t next = first();
     if (next == sources_.size()) {
       if (waits) return Step::kWait;
+      if (options_.batches) return Step::kDone;
       const std::string tag = "SELECT " + std::to_string(rows_);
       pgwire::append_command_complete(out, tag);
       return Step::kDone;
@@ -73,6 +84,21 @@ RowMerge::Step RowMerge::run(std::string& out, std::size_t most) {
     cut(source);
   }
   return Step::kFailed;
+}
+
+void RowMerge::stop_after(std::uint64_t rows) {
+  constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+  stop_at_ = rows < static_cast<std::uint64_t>(kNever - rows_) ? rows_ + static_cast<std::int64_t>(rows) : kNever;
+}
+
+std::optional<Error> RowMerge::set_formats(std::span<const std::int16_t> codes) {
+  const std::size_t visible = columns_.size() - hidden_;
+  for (std::size_t c = 0; c < columns_.size(); ++c) {
+    const bool one = codes.size() == 1;
+    columns_[c].binary = !codes.empty() && (one || (c < visible && c < codes.size())) && codes[one ? 0 : c] == 1;
+    if (const auto refused = refused_format(columns_[c])) return refused;
+  }
+  return std::nullopt;
 }
 
 // The stream whose row comes next; the number of streams when none has a row.
@@ -94,7 +120,7 @@ bool RowMerge::advance(std::size_t i, std::string& out) {
     if (status == pgwire::FrameStatus::kMalformed) return fail(malformed());
     if (status == pgwire::FrameStatus::kNeedMore || bytes.size() < header.total) {
       cut(source);
-      return false;
+      return source.done = source.ending && bytes.empty();
     }
     const Bytes body = bytes.substr(pgwire::kHeaderSize, header.total - pgwire::kHeaderSize);
     switch (header.type) {
@@ -114,6 +140,7 @@ bool RowMerge::advance(std::size_t i, std::string& out) {
         out.append(bytes.substr(0, header.total));
         break;
       case be::kCommandComplete:
+        if (options_.batches) break;
         source.done = true;
         source.at += header.total;
         cut(source);
@@ -144,11 +171,7 @@ bool RowMerge::describe(std::size_t i, Bytes body, std::string& out) {
     columns[c].binary = big_endian(body, zero + 17, 2) == 1;
     at = zero + 19;
     if (c + 1 + hidden_ == count) visible_end = at;
-    if (columns[c].binary && columns[c].type >= kFirstUserOid) {
-      return fail(make_error(ErrorCode::kUnsupported, "a user's type in binary format is not supported in a query over several shards",
-                             "Ask for text format, or cast the column to a type of PostgreSQL's own.",
-                             "Its values may hold OIDs, which are others on each shard."));
-    }
+    if (auto refused = refused_format(columns[c])) return fail(std::move(*refused));
   }
   sources_[i].described = true;
   if (i > 0) {
@@ -176,11 +199,11 @@ bool RowMerge::describe(std::size_t i, Bytes body, std::string& out) {
     }
     sort_columns_.push_back(column);
   }
-  if (!options_.describe) return true;
-  out.push_back(be::kRowDescription);
-  put(out, static_cast<std::uint32_t>(4 + visible_end), 4);
-  put(out, static_cast<std::uint32_t>(count - hidden_), 2);
-  out.append(body.substr(2, visible_end - 2));
+  description_.push_back(be::kRowDescription);
+  put(description_, static_cast<std::uint32_t>(4 + visible_end), 4);
+  put(description_, static_cast<std::uint32_t>(count - hidden_), 2);
+  description_.append(body.substr(2, visible_end - 2));
+  if (options_.describe) out.append(description_);
   return true;
 }
 

@@ -19,6 +19,11 @@ struct ShardText {
   // Where bytes were put into the client's text, to map positions in error messages back; both 0 when none were.
   std::uint32_t inserted_at = 0;
   std::uint32_t inserted = 0;
+  // Where the query is a part of another statement: characters before it in what the server gets, and in the client's string.
+  int before_here = 0;
+  int before_there = 0;
+  // The portal's name on the server and with the client, for errors that name it; empty: the same.
+  std::string portal_here, portal_there;
   // What was the client's text, when that reads the clock: positions are then first those of its text().
   std::shared_ptr<const EditedText> clocked;
 };

@@ -191,9 +191,11 @@ void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& pl
 }
 
 void plan_declare(StatementInput& input, const TreeNode* node, StatementPlan& plan) {
-  constexpr int kBinary = 1;  // CURSOR_OPT_BINARY in parsenodes.h
+  constexpr int kBinary = 1, kScroll = 2;  // CURSOR_OPT_... in parsenodes.h
   plan_statement(input, kid(node, 0), plan);
-  const bool many = plan.spread && !plan.writes && !has(node, TREE_FLAG_IS) && (node->number & kBinary) == 0;
+  // FOR UPDATE goes neither back nor beyond the transaction, says PostgreSQL.
+  const bool locks = plan.writes && (has(node, TREE_FLAG_IS) || (node->number & kScroll) != 0);
+  const bool many = plan.spread && !plan.changes_rows && !locks && (node->number & kBinary) == 0;
   if (!many) one_shard_only(plan, "DECLARE CURSOR");
   plan.verb = Verb::kDeclareCursor;
   plan.name = text_of(node);
