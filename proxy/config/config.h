@@ -157,6 +157,8 @@ struct Server {
   std::uint16_t port = 5432;
   std::string dbname;                   // empty: the database's name
   ServerTls tls;
+  std::uint32_t weight = 1;             // of a replica, among those of its shard; 0: only when there is no other
+  std::string zone;                     // where it stands; empty: not told
   ServerId id;                          // position in Database::servers()
   bool operator==(const Server&) const = default;
 };
@@ -168,6 +170,8 @@ struct Shard {
 };
 
 enum class ReplicaReads : std::uint8_t { kOff, kOn };
+// Which replica answers a read, of those that may.
+enum class Balance : std::uint8_t { kLeastOutstanding, kWeighted, kRoundRobin, kFastest };
 
 struct Database {
   std::string name;
@@ -177,6 +181,10 @@ struct Database {
   sharding::Rules rules;                // rules.shards == shards.size()
   Overrides limits;
   ReplicaReads replica_reads = ReplicaReads::kOn;
+  Balance balance = Balance::kLeastOutstanding;
+  milliseconds slow_start{30'000};      // until a replica that came back has its whole share; 0: at once
+  milliseconds max_lag{60'000};         // of a replica that may be read; 0: any
+  std::int64_t max_lag_bytes = 0;       // 0: any
   milliseconds probe_interval{50};      // LSN samples of primaries and replicas
   milliseconds catalog_interval{5'000}; // check for schema changes made behind Howdah's back
   std::size_t server_count() const {
@@ -201,6 +209,7 @@ struct Config {
   std::string path;                     // of the file, for messages
   std::string cluster = "howdah";       // name in transaction ids and stamps
   std::uint16_t workers = 0;            // threads; 0: one per core
+  std::string zone;                     // where the proxy stands; empty: nowhere in particular
   Listen listen;
   Hba hba;
   Http http;

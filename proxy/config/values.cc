@@ -98,7 +98,7 @@ Result<void> set_ssl_mode(ServerTls& tls, const std::string& value) {
 Result<void> set_server_value(Server& server, const std::string& name, const std::string& value,
                               bool& has_address) {
   static const std::vector<std::string> kKnown{"host",    "hostaddr",    "port",   "dbname",
-                                               "sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding"};
+                                               "sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding", "weight", "zone"};
   if (name == "host" || name == "hostaddr") {
     if (value.empty()) return faulty(name + " is empty");
     if (value.find(',') != std::string::npos)
@@ -119,6 +119,16 @@ Result<void> set_server_value(Server& server, const std::string& name, const std
     if (!port || *port < 1 || *port > 65535)
       return faulty("port \"" + value + "\" is not a number from 1 to 65535");
     server.port = static_cast<std::uint16_t>(*port);
+    return {};
+  }
+  if (name == "weight") {
+    const auto weight = parse_integer(value);
+    if (!weight || *weight > 1000) return faulty("weight \"" + value + "\" is not a number from 0 to 1000");
+    server.weight = static_cast<std::uint32_t>(*weight);
+    return {};
+  }
+  if (name == "zone") {
+    server.zone = value;
     return {};
   }
   if (name == "dbname") {
@@ -142,7 +152,7 @@ Result<void> set_server_value(Server& server, const std::string& name, const std
   const auto close = nearest(name, kKnown);
   return faulty(
       "unknown parameter \"" + name + "\"" +
-      (close.empty() ? " (known: host, hostaddr, port, dbname, sslmode, sslrootcert, sslcert, sslkey, channel_binding)" : "; did you mean \"" + close + "\"?"));
+      (close.empty() ? " (known: host, hostaddr, port, dbname, sslmode, sslrootcert, sslcert, sslkey, channel_binding, weight, zone)" : "; did you mean \"" + close + "\"?"));
 }
 
 }  // namespace

@@ -206,6 +206,7 @@ void ReplicaMonitor::apply(Watch& watch, std::int64_t sent, const Reading& readi
   } else {
     apply_replica(watch, reading);
   }
+  if (!health.up.load() && watch.known) health.recovered.store(now_ns());
   if (!health.up.exchange(true))
     control_log().info("server={} state=up in_recovery={}", watch.name, reading.in_recovery);
 }

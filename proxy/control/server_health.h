@@ -24,6 +24,7 @@ struct alignas(64) ServerHealth {
   std::atomic<std::int64_t> lag_bytes{-1};  // replica: behind its primary's last sample; -1 unknown
   std::atomic<std::int64_t> last_seen{0};   // when it last answered; 0 never
   std::atomic<std::uint32_t> timeline{0};   // 0 unknown
+  std::atomic<std::int64_t> recovered{0};   // when it came back after it was down; 0: it never was
 
   // `mark`: when the session's last write completed, or its last read on another server.
   bool may_read(std::int64_t mark) const { return mark < caught_up_to.load(std::memory_order_acquire); }

@@ -80,6 +80,11 @@ class Pool final : private net::TimerHandler {
   // From ServerConn.
   void on_connected(ServerConn& conn);
   void on_lost(ServerConn& conn, ServerConn::State before);
+  // A moving average: each answer counts for a sixteenth.
+  void note_latency(std::int64_t took_us) {
+    const auto latest = static_cast<std::int64_t>(std::min<std::int64_t>(took_us, 60'000'000));
+    latency_us = latency_us == 0 ? static_cast<std::uint32_t>(latest) : static_cast<std::uint32_t>(latency_us + (latest - latency_us) / 16);
+  }
   // From ConnectionReset: as new, or beyond repair.
   void on_reset(ServerConn& conn, bool ok);
   // From CancelRequest: the last one for this connection is over.
@@ -143,6 +148,7 @@ class Pool final : private net::TimerHandler {
     }
   };
   Counters counters;
+  std::uint32_t latency_us = 0;  // of late, from the first thing owed to the last; 0: not known
   std::uint64_t prepared_limit = 500;
   DatabaseView* view = nullptr;  // of its database: the shard map that connections are stamped with
 

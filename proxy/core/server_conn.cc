@@ -461,8 +461,9 @@ void ServerConn::take_ready(Bytes body, Bytes whole) {
   if (entry.forward && entry.forward_ready) give(entry, whole);
   pipeline.pop();
   if (pipeline.empty()) {
-    pool_->counters.query_us += static_cast<std::uint64_t>(
-        std::chrono::duration_cast<microseconds>(reactor_->now() - owing_since).count());
+    const auto took = std::chrono::duration_cast<microseconds>(reactor_->now() - owing_since).count();
+    pool_->counters.query_us += static_cast<std::uint64_t>(took);
+    pool_->note_latency(took);
   }
   --link.owed;
   owner_->on_entry_done(*this, entry, link.error ? EntryOutcome::kFailed : EntryOutcome::kDone);

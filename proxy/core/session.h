@@ -262,6 +262,10 @@ class Session final : public net::IoHandler,
 
   // --- session_replica.cc: which server of a shard reads
   ServerId server_for(ShardId shard, const Plan& plan);
+  bool may_read(ServerId replica, ServerId primary, std::int64_t mark) const;
+  template <class MarkFor>
+  ServerId choose_replica(ShardId shard, MarkFor mark_for);
+  double warmth(ServerId replica, std::chrono::milliseconds slow_start) const;
   bool continues_on(const ServerConn& conn) const;
   Task<ServerConn*> hand_over_reads(ShardId shard);
 

@@ -348,33 +348,6 @@ std::optional<Error> Session::take_login_hints(std::vector<std::pair<std::string
 
 // --- which server
 
-ServerId Session::wished_server(ShardId shard, const Plan& plan, ReadFrom wish) {
-  handover_ = kNoServer;
-  const ServerId primary = pools_->primaries[shard.value()];
-  const auto& replicas = pools_->replicas[shard.value()];
-  const bool demanded = wish == ReadFrom::kReplica || wish == ReadFrom::kEventualReplica;
-  const bool reads = plan.read_only || (demanded && plan.verb == Verb::kSelect);
-  const control::HealthTable* health = pools_->database->health();
-  if (wish == ReadFrom::kPrimary || replicas.empty() || views_.empty() || !reads || avoid_replicas_ || health == nullptr) return primary;
-  if (tx_.active() && !(tx_.explicit_block() && tx_.options.read_only == true &&
-                        tx_.options.isolation != sql::TransactionOptions::Isolation::kSerializable)) {
-    return primary;
-  }
-  if (!demanded && pools_->database->config().replica_reads == config::ReplicaReads::kOff) return primary;
-  const ShardView& view = views_[shard.value()];
-  const std::size_t start = static_cast<std::uint32_t>(pid_);
-  for (std::size_t i = 0; i < replicas.size(); ++i) {
-    const ServerId candidate = replicas[(start + i) % replicas.size()];
-    const auto& state = health->at(candidate);
-    if (!state.up.load(std::memory_order_relaxed) || !state.may_read(0)) continue;
-    if (wish != ReadFrom::kReplica) return candidate;
-    const bool last = view.last_server == candidate.value();
-    if (state.may_read(last ? view.mark : std::max(view.mark, view.last_read))) return candidate;
-    if (state.may_read(view.mark)) handover_ = candidate.value();  // to be asked whether it shows all that the primary did
-  }
-  return primary;
-}
-
 // `conn` is what the transaction, or the pipeline, has on the shard already.
 std::optional<Error> Session::refused_wish(const ServerConn& conn, ReadFrom wish) {
   const bool eventual = wish == ReadFrom::kEventual || wish == ReadFrom::kEventualReplica;

@@ -10,6 +10,9 @@
 
 namespace howdah::proxy {
 
+using sharding::ReadFrom;
+using sharding::sql::Verb;
+
 namespace {
 
 constexpr std::int64_t kFirstPause = 50'000'000;  // nanoseconds
@@ -50,28 +53,88 @@ ServerId Session::server_for(ShardId shard, const Plan& plan) {
   }
   const control::HealthTable* health = pools_->database->health();
   if (health == nullptr || pools_->database->config().replica_reads == config::ReplicaReads::kOff) return primary;
-  ShardView& view = views_[shard.value()];
-  const auto usable = [&](ServerId replica, std::int64_t mark) {
-    const auto& state = health->at(replica);
-    return state.up.load(std::memory_order_relaxed) && state.may_read(mark);
-  };
-  // The one read last, while it is good: its state cannot go back.
-  if (view.last_server != kNoServer && view.last_server != primary.value()) {
-    const ServerId last(view.last_server);
-    if (usable(last, view.mark)) return last;
-  }
-  // Another server counts as a write at the time of the last read.
+  const ShardView& view = views_[shard.value()];
+  // The one read last cannot go back. To another server it counts as a write at the time of the last read.
   const std::int64_t mark = std::max(view.mark, view.last_read);
-  const std::size_t start = static_cast<std::uint32_t>(pid_);
-  for (std::size_t i = 0; i < replicas.size(); ++i) {
-    const ServerId candidate = replicas[(start + i) % replicas.size()];
-    if (usable(candidate, mark)) return candidate;
-  }
+  const ServerId chosen = choose_replica(shard, [&](ServerId replica) { return replica.value() == view.last_server ? view.mark : mark; });
+  if (chosen.value() != kNoServer) return chosen;
   if (view.last_server == primary.value() && control::to_steady_ns(worker_.reactor().now()) >= view.ask_again) {
-    for (const ServerId replica : replicas) {
-      if (usable(replica, view.mark)) handover_ = replica.value();
-    }
+    handover_ = choose_replica(shard, [&](ServerId) { return view.mark; }).value();
   }
+  return primary;
+}
+
+// Is it up, shows it all that was complete before `mark`, and is it not too far behind for anybody?
+bool Session::may_read(ServerId replica, ServerId primary, std::int64_t mark) const {
+  const auto& state = pools_->database->health()->at(replica);
+  if (!state.up.load(std::memory_order_relaxed) || !state.may_read(mark)) return false;
+  const config::Database& config = pools_->database->config();
+  if (config.max_lag.count() > 0) {
+    // By the primary's last word: while it is away nobody falls further behind.
+    const std::int64_t newest = pools_->database->health()->at(primary).last_seen.load(std::memory_order_relaxed);
+    if (newest - state.caught_up_to.load(std::memory_order_relaxed) > 1'000'000 * config.max_lag.count()) return false;
+  }
+  return config.max_lag_bytes == 0 || state.lag_bytes.load(std::memory_order_relaxed) <= config.max_lag_bytes;
+}
+
+// `mark_for(replica)`: what the replica must show. kNoServer: none does.
+template <class MarkFor>
+ServerId Session::choose_replica(ShardId shard, MarkFor mark_for) {
+  const config::Database& config = pools_->database->config();
+  const auto& replicas = pools_->replicas[shard.value()];
+  const auto& servers = config.shards[shard.value()].replicas;
+  const std::string& zone = worker_.config()->zone;
+  ReplicaChoice& choice = worker_.replica_choice;
+  choice.begin();
+  for (std::size_t i = 0; i < replicas.size(); ++i) {
+    if (!may_read(replicas[i], pools_->primaries[shard.value()], mark_for(replicas[i]))) continue;
+    if (replicas.size() == 1) return replicas[i];
+    ReplicaChoice::Candidate candidate{.server = replicas[i]};
+    if (i < servers.size()) {
+      candidate.weight = servers[i].weight;
+      candidate.near = !zone.empty() && servers[i].zone == zone;
+    }
+    candidate.warmth = warmth(replicas[i], config.slow_start);
+    const Pool& pool = pools_->pool(replicas[i]);
+    candidate.outstanding = static_cast<std::uint32_t>(pool.total() - pool.idle() + pool.waiting());
+    candidate.latency_us = pool.latency_us;
+    candidate.last = replicas[i].value() == views_[shard.value()].last_server;
+    choice.add(candidate);
+  }
+  return choice.empty() ? ServerId(kNoServer) : choice.pick(config.balance);
+}
+
+// From when it came back on it gets more and more.
+double Session::warmth(ServerId replica, std::chrono::milliseconds slow_start) const {
+  const std::int64_t since = pools_->database->health()->at(replica).recovered.load(std::memory_order_relaxed);
+  if (since == 0 || slow_start.count() == 0) return 1;
+  const auto up = static_cast<double>(control::to_steady_ns(worker_.reactor().now()) - since);
+  return std::clamp(up / (1e6 * static_cast<double>(slow_start.count())), 0.02, 1.0);
+}
+
+ServerId Session::wished_server(ShardId shard, const Plan& plan, ReadFrom wish) {
+  handover_ = kNoServer;
+  const ServerId primary = pools_->primaries[shard.value()];
+  const auto& replicas = pools_->replicas[shard.value()];
+  const bool demanded = wish == ReadFrom::kReplica || wish == ReadFrom::kEventualReplica;
+  const bool reads = plan.read_only || (demanded && plan.verb == Verb::kSelect);
+  const control::HealthTable* health = pools_->database->health();
+  if (wish == ReadFrom::kPrimary || replicas.empty() || views_.empty() || !reads || avoid_replicas_ || health == nullptr) return primary;
+  if (tx_.active() && !(tx_.explicit_block() && tx_.options.read_only == true &&
+                        tx_.options.isolation != sharding::sql::TransactionOptions::Isolation::kSerializable)) {
+    return primary;
+  }
+  if (!demanded && pools_->database->config().replica_reads == config::ReplicaReads::kOff) return primary;
+  const ShardView& view = views_[shard.value()];
+  if (wish != ReadFrom::kReplica) {
+    const ServerId any = choose_replica(shard, [](ServerId) { return std::int64_t{0}; });
+    return any.value() == kNoServer ? primary : any;
+  }
+  const std::int64_t mark = std::max(view.mark, view.last_read);
+  const ServerId chosen = choose_replica(shard, [&](ServerId replica) { return replica.value() == view.last_server ? view.mark : mark; });
+  if (chosen.value() != kNoServer) return chosen;
+  // To be asked whether it shows all that the primary did.
+  handover_ = choose_replica(shard, [&](ServerId) { return view.mark; }).value();
   return primary;
 }
 

@@ -15,6 +15,7 @@
 #include "drivers/net/reactor.h"
 #include "proxy/config/config.h"
 #include "proxy/control/control.h"
+#include "proxy/core/replica_choice.h"
 #include "proxy/core/database.h"
 #include "proxy/core/deadlock_watch.h"
 #include "proxy/core/pool.h"
@@ -128,6 +129,7 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   std::uint64_t intern_scope(const std::string& key);
 
   sharding::sql::PlanCache plans;
+  ReplicaChoice replica_choice;
   sharding::sql::TokenStream tokens;  // of the statement at hand: not kept across a wait
   StatementRegistry statements;
   std::unordered_map<std::string, std::shared_ptr<const GatherParts>> gathers;  // by scope, types and text

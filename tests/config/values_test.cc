@@ -84,6 +84,15 @@ TEST(ParseServer, NamesTheFault) {
   }
 }
 
+TEST(ParseServer, TakesItsShareOfReads) {
+  const auto server = parse_server("host=10.0.0.5 port=5511 weight=3 zone=eu-1");
+  ASSERT_TRUE(server);
+  EXPECT_EQ(server->weight, 3u);
+  EXPECT_EQ(server->zone, "eu-1");
+  EXPECT_FALSE(parse_server("weight=-1"));
+  EXPECT_FALSE(parse_server("weight=1001"));
+}
+
 TEST(ParseServer, TakesEncryptionAsLibpqWritesIt) {
   const auto server = parse_server("host=db.example hostaddr=10.0.0.1 sslmode=verify-full sslrootcert=ca.crt sslcert=c.crt sslkey='c key' "
                                    "channel_binding=require");
