@@ -24,6 +24,7 @@ struct Column {
   bool own_collation = false;      // another one than the database's
   bool generated = false;          // GENERATED ALWAYS AS (...) STORED: never given
   bool identity_always = false;    // GENERATED ALWAYS AS IDENTITY: given only with OVERRIDING SYSTEM VALUE
+  bool portable = true;            // its values mean the same on every shard in binary format
   std::string default_text;        // an expression with qualified names, identity's nextval too; empty: none of its own
 };
 
@@ -45,6 +46,7 @@ struct Relation {
   bool row_security = false;
   bool has_children = false;       // inheritance children that are not partitions
   bool multiple_parents = false;
+  bool referenced = false;         // by a foreign key of whatever table, it or a partition or child
   std::vector<Column> columns;     // live columns in attnum order
   std::string definition;          // a view's query, its names qualified but those of pg_catalog; empty: not known
   std::vector<std::vector<std::string>> unique_keys;  // columns of each unique, immediate, non-partial index

@@ -401,8 +401,13 @@ Result<Route> write_over_shards(const sql::ManyWrite& write, const Values& value
   for (const auto& pin : write.pins) {
     if (!vote.add(pin)) return vote.error();
   }
-  const std::uint64_t mask = write.pins.empty() ? ~std::uint64_t{0} : vote.mask();
+  std::uint64_t mask = write.pins.empty() ? ~std::uint64_t{0} : vote.mask();
   if (mask == 0) return Route{Route::Kind::kAnyShard, ShardId()};
+  if (write.move) {
+    const auto to = move_target(write, values, map);
+    if (!to) return to.error();
+    if (*to) mask |= std::uint64_t{1} << ((*to)->value() & 63u);
+  }
   return Route{Route::Kind::kManyShards, ShardId(), mask};
 }
 
@@ -432,7 +437,8 @@ Result<Route> by_keys(const sql::StatementPlan& plan, const Values& values, cons
     if (plan.many_write) return write_over_shards(*plan.many_write, values, map);
     if (is_insert && plan.verb == sql::Verb::kUpdate) {
       return make_error(ErrorCode::kUnsupported, "the sharding key cannot be changed to a value that belongs to another shard",
-                        "Delete the row and insert it with its new key.", "The row would have to move to another shard.");
+                        "Delete the row and insert it with its new key.",
+                        plan.one_shard_because.empty() ? "The row would have to move to another shard." : plan.one_shard_because);
     }
     return plan.spread ? over_shards(*plan.spread, values, map) : several_shards(is_insert, plan.one_shard_because);
   }
@@ -453,6 +459,14 @@ Result<Route> to_all_shards(const sql::StatementPlan& plan, const Values& values
 }
 
 }  // namespace
+
+Result<std::optional<ShardId>> move_target(const sql::ManyWrite& write, const Values& values, const ShardMap& map) {
+  if (write.move->stored.any_of.empty()) return std::optional<ShardId>();
+  Vote vote(values, map);
+  const auto shard = vote.of(write.move->stored, write.move->stored.any_of.front());
+  if (vote.failed()) return vote.error();
+  return shard;
+}
 
 Result<Route> route(const sql::StatementPlan& plan, const Values& values, const ShardMap& map) {
   switch (plan.where) {

@@ -66,6 +66,10 @@ std::optional<bool> own_keys_are(const sql::StatementPlan& plan, const Values& v
 // REQUIRES: write.by_rows.
 Result<std::vector<ShardId>> route_rows(const sql::ManyWrite& write, const Values& values, const ShardMap& map);
 
+// Where an UPDATE of the key moves its rows to; empty: each row its own way, or no row can have this key (NULL, bad syntax).
+// REQUIRES: write.move.
+Result<std::optional<ShardId>> move_target(const sql::ManyWrite& write, const Values& values, const ShardMap& map);
+
 // The shard of one row of COPY; empty when any server refuses its key. `pin`: ManyCopy::key.
 Result<std::optional<ShardId>> route_key(const sql::Pin& pin, Bytes value, bool is_null, bool binary, const ShardMap& map);
 

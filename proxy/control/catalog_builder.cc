@@ -76,6 +76,7 @@ void CatalogBuilder::take_relations(const pq::PgResult& rows) {
     relation.has_rules = rows.flag(i, 8);
     relation.row_security = rows.flag(i, 9);
     relation.has_children = rows.flag(i, 10);
+    relation.referenced = rows.flag(i, 11);
     by_oid_[relation.oid] = relations_.size();
     relations_.push_back(std::move(relation));
   }
@@ -106,6 +107,7 @@ void CatalogBuilder::take_columns(const pq::PgResult& rows) {
     column.generated = rows.flag(i, 6);
     column.identity_always = rows.flag(i, 7);
     column.default_text = rows.text(i, 8);
+    column.portable = rows.flag(i, 10);
     // A domain may be over a domain.
     for (auto domain = domains_.find(column.type); domain != domains_.end();
          domain = domains_.find(column.type)) {
@@ -158,19 +160,18 @@ void CatalogBuilder::take_code_state(const pq::PgResult& rows) {
   }
 }
 
-// A write to a table fires the triggers of its partitions and children, too.
-void CatalogBuilder::mark_ancestors() {
+// A write to a table fires the triggers of its partitions and children, too, and those that foreign keys to these have.
+void CatalogBuilder::mark_ancestors(bool schema::Relation::* mark) {
   for (const auto& relation : relations_) {
-    if (!relation.has_triggers) continue;
-    for (auto* at = this->relation(relation.parent); at != nullptr && !at->has_triggers; at = this->relation(at->parent)) {
-      at->has_triggers = true;
-    }
+    if (!(relation.*mark)) continue;
+    for (auto* at = this->relation(relation.parent); at != nullptr && !(at->*mark); at = this->relation(at->parent)) at->*mark = true;
   }
 }
 
 std::shared_ptr<const schema::Catalog> CatalogBuilder::build(std::uint64_t version) {
   auto catalog = std::make_shared<schema::Catalog>();
-  mark_ancestors();
+  mark_ancestors(&schema::Relation::has_triggers);
+  mark_ancestors(&schema::Relation::referenced);
   for (auto& name : schemas_) catalog->add_schema(std::move(name));
   for (auto& relation : relations_) catalog->add(std::move(relation));
   for (auto& function : functions_) catalog->add(std::move(function));

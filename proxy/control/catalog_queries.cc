@@ -25,6 +25,7 @@ WITH relation AS MATERIALIZED (
   UNION ALL SELECT 9, oid::bigint, 0, xmin FROM pg_namespace
             WHERE oid >= 16384 AND nspname !~ '^pg_(toast_)?temp_'
   UNION ALL SELECT 10, oid::bigint, 0, xmin FROM pg_collation WHERE oid >= 16384
+  UNION ALL SELECT 11, oid::bigint, 0, xmin FROM pg_constraint WHERE contype = 'f'
 )
 SELECT count(*) || '/' || coalesce(sum(
   hashint8extended(id, kind * 4294967296 + sub) # hashint8extended(version::text::bigint, kind)), 0) FROM marks
@@ -46,7 +47,8 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
        c.relhasrules AND EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN'),
        c.relrowsecurity,
        c.relkind IN ('r', 'f') AND c.relhassubclass
-         AND EXISTS (SELECT FROM pg_inherits children WHERE children.inhparent = c.oid)
+         AND EXISTS (SELECT FROM pg_inherits children WHERE children.inhparent = c.oid),
+       EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.confrelid = c.oid)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN (SELECT inhrelid, min(inhparent::bigint) AS parent, count(*) AS parents FROM pg_inherits GROUP BY 1) h
@@ -54,7 +56,8 @@ LEFT JOIN (SELECT inhrelid, min(inhparent::bigint) AS parent, count(*) AS parent
 WHERE c.relkind <> 't' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_(toast|temp)'
   AND (c.oid >= 16384 OR c.relkind IN ('r', 'v'))
 )sql",
-    // kColumnsQuery: expressions are shown with names that no search path is needed for
+    // kColumnsQuery: expressions are shown with names that no search path is needed for; the last column is Column::portable: a
+    // composite, an array or a range of users' types has their OIDs in it, and reg... (regproc to regtype, ...) are OIDs
     R"sql(
 WITH path AS MATERIALIZED (SELECT set_config('search_path', 'pg_catalog', true) AS set)
 SELECT a.attrelid, a.attname, a.atttypid, a.attnotnull,
@@ -64,11 +67,17 @@ SELECT a.attrelid, a.attname, a.atttypid, a.attnotnull,
             WHEN a.attidentity <> '' THEN
               format('nextval(%L::regclass)', pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
             ELSE coalesce(pg_get_expr(d.adbin, d.adrelid), '') END,
-       a.attcollation NOT IN (0, 100)
+       a.attcollation NOT IN (0, 100),
+       t.typsend <> 0 AND t.typreceive <> 0
+         AND t.oid NOT IN (24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191)
+         AND (t.typtype IN ('b', 'e') OR t.typtype IN ('r', 'm') AND t.oid < 16384)
+         AND (t.typelem = 0 OR t.typelem < 16384 AND t.typelem NOT IN (24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191, 1033))
 FROM path
 CROSS JOIN pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid
+JOIN pg_type own ON own.oid = a.atttypid
+JOIN pg_type t ON t.oid = CASE own.typtype WHEN 'd' THEN own.typbasetype ELSE own.oid END
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_collation o ON o.oid = a.attcollation
 WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'

@@ -59,7 +59,7 @@ class CatalogBuilder {
   void take_functions(const pq::PgResult& rows);
   void take_code_state(const pq::PgResult& rows);
   void take_views(const pq::PgResult& rows);
-  void mark_ancestors();
+  void mark_ancestors(bool schema::Relation::* mark);
   schema::Relation* relation(Oid oid);
 
   std::string fingerprint_;

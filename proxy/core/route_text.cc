@@ -26,6 +26,7 @@ std::string sort_text(const sql::SortKey& key) {
 }
 
 std::string write_text(const sql::ManyWrite& write) {
+  if (write.move) return "write: rows go to the shards of their new keys, in one atomic transaction";
   return write.by_rows ? "write: each shard its rows, in one atomic transaction" : "write: on each shard, in one atomic transaction";
 }
 
@@ -89,6 +90,7 @@ std::string undecided(const sql::StatementPlan& plan, std::size_t bound) {
   add_params(plan.pins, bound, params);
   if (plan.spread) add_params(plan.spread->pins, bound, params);
   if (plan.many_write) add_params(plan.many_write->pins, bound, params);
+  if (plan.many_write && plan.many_write->move) add_params({plan.many_write->move->stored}, bound, params);
   std::string out;
   for (const auto param : params) out += (out.empty() ? "by $" : ", $") + std::to_string(param + 1);
   return out;

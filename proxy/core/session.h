@@ -158,6 +158,7 @@ class Session final : public net::IoHandler,
  private:
   friend class GatherQuery;
   friend class ManyCursor;
+  friend class MoveRows;
   friend class ShardPortals;
   friend class SqlPrepare;
   using Plan = sharding::sql::StatementPlan;
@@ -472,6 +473,7 @@ class Session final : public net::IoHandler,
                             std::string* held);
   Result<std::vector<WritePart>> split_write(const Plan& statement, const sharding::Route& route, std::string_view sql,
                                              const Portal* portal);
+  Result<std::optional<ShardId>> split_move(const Plan& statement, std::string_view text, const Portal* portal);
   Result<std::vector<WritePart>> split_by_keys(const Plan& statement, std::span<const std::string> keys);
   Task<std::optional<std::vector<std::string>>> ask_keys(const Plan& statement);
   EditedPtr edit_write(const Plan& statement, std::string_view text, const std::optional<sharding::ClockTimes>& times,

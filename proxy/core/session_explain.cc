@@ -96,6 +96,7 @@ std::vector<Oid> Session::explained_types(const Plan& plan, const std::vector<Oi
   take(plan.pins);
   if (plan.spread) take(plan.spread->pins);
   if (plan.many_write) take(plan.many_write->pins);
+  if (plan.many_write && plan.many_write->move) take({plan.many_write->move->stored});
   for (Oid& type : out) {
     if (type == 0 || type == schema::kUnknownOid) type = schema::kTextOid;
   }

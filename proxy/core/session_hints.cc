@@ -199,6 +199,7 @@ Result<Route> Session::pinned_route(const Plan& statement, std::string_view name
       if (route->shard != shard) return contradicts(name);
       return here;
     case Route::Kind::kManyShards: {
+      if (statement.many_write && statement.many_write->move) return contradicts(name);
       const std::uint64_t bit = std::uint64_t{1} << (shard.value() & 63u);
       if (route->mask == ~std::uint64_t{0}) return statement.many_write && statement.many_write->by_rows ? contradicts(name) : Result<Route>(here);
       if (route->mask != bit) return contradicts(name);

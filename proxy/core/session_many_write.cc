@@ -9,6 +9,7 @@
 #include "drivers/pgwire/frame.h"
 #include "drivers/pgwire/frontend.h"
 #include "proxy/core/extended.h"
+#include "proxy/core/move_rows.h"
 #include "proxy/core/object_ids.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
@@ -86,6 +87,19 @@ Result<std::vector<WritePart>> Session::split_write(const Plan& statement, const
     parts.push_back({ShardId(static_cast<std::uint16_t>(i)), nullptr, std::move(by_shard[i]), 0, std::move(part)});
   }
   return parts;
+}
+
+// Before anything is awaited, as above. See sharding::move_target().
+Result<std::optional<ShardId>> Session::split_move(const Plan& statement, std::string_view text, const Portal* portal) {
+  if (!statement.many_write->move) return std::optional<ShardId>();
+  std::vector<sharding::BoundParam> params;
+  if (portal != nullptr) {
+    read_params(*portal, portal->statement->types, params);
+  } else {
+    sql::tokenize(text, {standard_conforming_strings()}, worker_.tokens);
+  }
+  const std::span<const sql::Slot> slots = portal != nullptr ? portal->statement->slots : worker_.tokens.slots;
+  return sharding::move_target(*statement.many_write, values_of(text, slots, params), *pools_->database->snapshot().map);
 }
 
 // Each shard's rows, of a text that is not the client's. False: the client was told.
@@ -194,6 +208,8 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
   const bool by_default = statement.many_write->key_default.has_value();
   auto parts = by_default ? std::vector<WritePart>() : split_write(statement, route, whole, portal);
   if (!parts) co_return fail_statement(parts.error());
+  const auto moved_to = split_move(statement, whole, portal);
+  if (!moved_to) co_return fail_statement(moved_to.error());
   const std::string text(statement_text(statement, whole));
   const int offset = pgwire::characters(whole.substr(0, statement.begin));
   const bool own = !tx_.active();
@@ -235,7 +251,14 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
     edited = edit_write(statement, text, times, keys);
     ok = edited && cut_edited(*parts, statement, *edited);
   }
-  ok = ok && co_await write_parts(*parts, statement, edited ? edited->text() : text, portal, reply);
+  std::string answer;
+  if (statement.many_write->move) {
+    const std::string sent(edited ? edited->text() : text);
+    MoveRows move(*this, statement, *parts, sent, portal, *moved_to);
+    ok = ok && co_await move.run(answer);
+  } else {
+    ok = ok && co_await write_parts(*parts, statement, edited ? edited->text() : text, portal, reply);
+  }
   if (closing_) co_return false;
   for (const WritePart& part : *parts) {
     if (part.conn == nullptr) continue;
@@ -250,9 +273,10 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
     }
     co_return false;
   }
-  std::string answer;
-  reply.give_rows(answer);
-  pgwire::append_command_complete(answer, reply.tag());
+  if (!statement.many_write->move) {
+    reply.give_rows(answer);
+    pgwire::append_command_complete(answer, reply.tag());
+  }
   if (own) {
     ok = co_await commit_links(true);
     if (closing_) co_return false;

@@ -287,14 +287,13 @@ void QueryWalker::apply_trait(const TreeNode* node, std::string_view name) {
       return;
     case FunctionTrait::kSequence:
       findings_.read_only = false;
-      if (name == "nextval" || name == "setval") findings_.harmless = findings_.pure = false;
-      if (name == "nextval") {
-        findings_.sequence_call = name;
+      if (name == "nextval" || name == "setval") {
+        findings_.harmless = findings_.pure = false;
+        if (findings_.sequence_call.empty()) findings_.sequence_call = name;
         return;
       }
       findings_.refuse(unsupported("function " + shown + " is not supported with several shards",
-                                   name == "setval" ? "Each shard's part of a sequence starts where it should: see the documentation of sequences."
-                                                    : "Use INSERT ... RETURNING, or the value that nextval gave.",
+                                   "Use INSERT ... RETURNING, or the value that nextval gave.",
                                    "Each shard has a part of the sequence's values of its own."));
       return;
     case FunctionTrait::kNotify:

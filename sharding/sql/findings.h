@@ -46,7 +46,8 @@ struct Findings {
   std::vector<TableUse> tables;
   std::vector<InsertedKey> inserted;
   std::optional<DefaultedKey> defaulted;
-  std::string sequence_call;     // nextval
+  bool computed_key = false;     // the statement is an UPDATE that sets the key to an expression
+  std::string sequence_call;     // nextval or setval
   bool reads_catalog = false;    // pg_catalog or information_schema
   bool reads_unknown = false;    // a relation that the catalog does not know
   bool reads_relations = false;  // any at all

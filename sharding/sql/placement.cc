@@ -58,6 +58,11 @@ Error needs_key(const TableUse& use, std::string detail) {
       std::move(detail));
 }
 
+Error moves_to_unknown(const TableUse& use, std::string detail) {
+  return unsupported("sharding key " + use.key->name + " of table " + display_name(*use.relation) + " cannot be changed by this UPDATE",
+                     "Delete the row and insert it with its new key.", std::move(detail));
+}
+
 // As the detail of another refusal.
 std::string reason_of(const Error& error) {
   return error.message + (error.detail.empty() ? "." : ": " + error.detail);
@@ -71,7 +76,9 @@ bool writes_rows(const Findings& findings) {
 void place_spread(QueryWalker& walker, const AnalyzeContext& context, const TableUse& use, StatementPlan& plan) {
   if (writes_rows(walker.findings())) {
     auto proof = spread_write(walker, context);
-    if (const auto* error = std::get_if<Error>(&proof)) return refuse(plan, needs_key(use, error->message));
+    if (const auto* error = std::get_if<Error>(&proof)) {
+      return refuse(plan, walker.findings().computed_key ? moves_to_unknown(use, error->message) : needs_key(use, error->message));
+    }
     plan.many_write = std::get<std::shared_ptr<const ManyWrite>>(proof);
     plan.pins.clear();
     plan.where = Where::kManyShards;
@@ -100,6 +107,7 @@ void place_hashed(QueryWalker& walker, const AnalyzeContext& context, const Uses
     add_pin(plan, std::move(pin));
   };
   if (findings.defaulted) return place_spread(walker, context, findings.tables[findings.defaulted->use], plan);
+  if (findings.computed_key) return place_spread(walker, context, findings.tables[walker.top_write().use], plan);
   for (const auto& key : findings.inserted) {
     const TableUse& use = findings.tables[key.use];
     if (!key.values.empty()) {
@@ -230,7 +238,8 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
   const Uses uses(findings);
   if (!findings.sequence_call.empty() && !findings.tables.empty()) {
     return refuse(plan, unsupported("function " + findings.sequence_call + " is not supported in a statement that uses tables",
-                                    "Leave the column to its default, or ask for the value first: SELECT nextval(...).",
+                                    findings.sequence_call == "setval" ? "Read the value first, then SELECT setval(sequence, value)."
+                                                                       : "Leave the column to its default, or ask for the value first: SELECT nextval(...).",
                                     "A sequence that was not made through Howdah has the same values on all shards."));
   }
   const bool reads_beside = !uses.local.empty() && !uses.hashed.empty() && !writes_rows(findings);
@@ -313,7 +322,8 @@ void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, State
     place_sharded(walker, context, plan);
     if (plan.where == Where::kManyShards || plan.many_write || plan.reference_write) {
       for (const auto& use : findings.tables) {
-        if (refuse_drift(context, *use.relation, false, plan)) return;
+        const bool whole_rows = plan.many_write && plan.many_write->move;
+        if (refuse_drift(context, *use.relation, whole_rows, plan)) return;
       }
     }
     if (plan.spread || plan.many_write || plan.reference_write) {

@@ -166,6 +166,21 @@ struct KeyDefault {
   bool operator==(const KeyDefault&) const = default;
 };
 
+// UPDATE of the sharding key: rows whose new key belongs elsewhere are deleted where they are and inserted where they belong.
+struct KeyMove {
+  // An assignment of SET, in the order of the text.
+  struct Item {
+    std::uint32_t column = 0;      // of `columns`
+    bool constant = false;         // a constant or a parameter; else an expression over the old row
+    bool operator==(const Item&) const = default;
+  };
+  std::vector<std::string> columns;  // quoted; all but the generated ones
+  std::vector<Item> items;
+  std::uint32_t key = 0;           // of `columns`
+  Pin stored;                      // the new key; without values: an expression over the old row
+  bool operator==(const KeyMove&) const = default;
+};
+
 // Proof that a write does to the rows of all shards together what it would do to them on one: each shard does its part, in one
 // transaction. For every value v of the written table's key, the statement restricted to v reads and writes v's shard only.
 struct ManyWrite {
@@ -175,6 +190,7 @@ struct ManyWrite {
   bool any_text = true;
   std::vector<std::uint32_t> clock_slots, clock_params;
   std::optional<KeyDefault> key_default;  // by_rows: pins[0] has no values then
+  std::optional<KeyMove> move;     // UPDATE of the key
   bool operator==(const ManyWrite&) const = default;
 };
 

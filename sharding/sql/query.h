@@ -222,7 +222,7 @@ class QueryWalker {
   int key_position(const TreeNode* columns, const TableUse& use) const;
   void check_defaults(const TreeNode* columns, const TreeNode* rows, const TableUse& use);
   void check_conflict(const TreeNode* conflict, const TableUse& use);
-  void check_assignments(const TreeNode* list, const TableUse& use, bool constant_stays = false);
+  void check_assignments(const TreeNode* list, const TableUse& use, bool may_move = false);
   const TableUse* table_use(std::size_t use) const {
     return use < findings_.tables.size() ? &findings_.tables[use] : nullptr;
   }

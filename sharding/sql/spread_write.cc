@@ -24,7 +24,7 @@ class WriteProof {
       case TREE_MERGE:
         return merge();
       default:
-        if (!findings_.inserted.empty()) return "It sets the sharding key: rows might have to move to another shard.";
+        if (!findings_.inserted.empty() || findings_.computed_key) return key_move();
         return anchored(target()) ? std::string() : apart();
     }
   }
@@ -79,12 +79,68 @@ class WriteProof {
       }
     }
     out_ = std::make_shared<ManyWrite>();
-    if (const ValueSet* values = facts.values(anchor.key_term)) {
-      Pin pin{values->family, values->read_as, false, false, values->any_of};
-      walker_.mark_params(pin.any_of, values->read_as);
-      out_->pins.push_back(std::move(pin));
-    }
+    restrict_to(anchor);
     return true;
+  }
+
+  void restrict_to(const TableUse& anchor) {
+    const ValueSet* values = walker_.solved().values(anchor.key_term);
+    if (values == nullptr) return;
+    Pin pin{values->family, values->read_as, false, false, values->any_of};
+    walker_.mark_params(pin.any_of, values->read_as);
+    out_->pins.push_back(std::move(pin));
+  }
+
+  // Why a row may not be deleted and inserted instead of being updated.
+  std::string moves_no_rows() const {
+    const schema::Relation& table = *target().relation;
+    const std::string name = display_name(table);
+    if (kid(top_.node, TREE_UPDATE_WITH) != nullptr || kid(top_.node, TREE_UPDATE_FROM) != nullptr) {
+      return "An UPDATE of the sharding key with WITH or FROM is not supported over several shards.";
+    }
+    if (findings_.tables.size() > 1 && std::count_if(findings_.tables.begin(), findings_.tables.end(), [](const TableUse& use) {
+          return use.rule->kind == TableRuleKind::kHash;
+        }) > 1) {
+      return "It sets the sharding key, and reads a sharded table.";
+    }
+    if (table.referenced || context_.catalog->root_of(table).referenced) return "A foreign key refers to table " + name + ": the rows that refer to it would have to move, too.";
+    if (table.has_children) return "Table " + name + " has children whose rows would move to it.";
+    for (const auto& column : table.columns) {
+      if (!column.generated && !column.portable) return "Column " + column.name + " has a type whose values cannot be carried from shard to shard.";
+    }
+    return {};
+  }
+
+  std::string key_move() {
+    if (auto why = moves_no_rows(); !why.empty()) return why;
+    const TableUse& table = target();
+    KeyMove move;
+    std::vector<std::string_view> names;
+    for (const auto& column : table.relation->columns) {
+      if (column.generated) continue;
+      if (&column == table.key) move.key = static_cast<std::uint32_t>(names.size());
+      names.push_back(column.name);
+      move.columns.push_back(quoted(column.name));
+    }
+    move.stored = Pin{*key_family(table.key->type), table.key->type, true, table.key->not_null, {}};
+    if (!findings_.inserted.empty()) move.stored.any_of = findings_.inserted[0].values;
+    walker_.mark_params(move.stored.any_of, table.key->type);
+    for (const TreeNode* assignment : kids(kid(top_.node, TREE_UPDATE_SET))) {
+      const TreeNode* value = kid(assignment, 0);
+      const auto column = std::find(names.begin(), names.end(), text_of(assignment));
+      if (column == names.end() || value == nullptr) return "It sets a column that is not known.";
+      if (!kids(kid(assignment, 1)).empty() || value->kind == TREE_MULTI_ASSIGN) {
+        return "It sets the sharding key, and several columns at once or a part of one.";
+      }
+      const auto at = static_cast<std::uint32_t>(column - names.begin());
+      const bool constant = at == move.key ? !move.stored.any_of.empty() : value->kind == TREE_CONST || value->kind == TREE_PARAM;
+      move.items.push_back({at, constant});
+    }
+    if (!anchors(walker_.solved(), findings_, table, by_anchor_)) return apart();
+    out_ = std::make_shared<ManyWrite>();
+    out_->move = std::move(move);
+    restrict_to(table);
+    return {};
   }
 
   template <typename Fits>

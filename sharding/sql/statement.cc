@@ -175,6 +175,12 @@ void plan_explain(StatementInput& input, const TreeNode* node, StatementPlan& pl
                                "The plans of the shards have to become one document."));
     }
   }
+  if (analyze && plan.many_write && plan.many_write->move) {
+    const char* const why = "EXPLAIN ANALYZE of an UPDATE that moves rows to other shards is not supported.";
+    plan.many_write.reset();
+    plan.one_shard_because = why;
+    if (plan.where == Where::kManyShards) refuse(plan, unsupported(why, "Leave out ANALYZE."));
+  }
   if (analyze && plan.many_write && !plan.clock.empty()) {
     const char* const why = "Each shard would read its own clock.";
     plan.many_write.reset();

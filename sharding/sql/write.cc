@@ -17,6 +17,7 @@ Error key_refusal(const TableUse& use, std::string_view why, std::string_view hi
 
 constexpr int kOverridingUserValue = 1;  // OVERRIDING_USER_VALUE in primnodes.h
 
+constexpr std::string_view kMoveByHand = "Delete the row and insert it with its new key.";
 constexpr std::string_view kGiveKey = "Give the key as a constant or a parameter.";
 
 }  // namespace
@@ -228,18 +229,19 @@ void QueryWalker::check_conflict(const TreeNode* conflict, const TableUse& use) 
                                "A conflict with a row of another shard would not be seen."));
 }
 
-void QueryWalker::check_assignments(const TreeNode* list, const TableUse& use, bool constant_stays) {
+void QueryWalker::check_assignments(const TreeNode* list, const TableUse& use, bool may_move) {
   for (const TreeNode* assignment : kids(list)) {
     if (use.rule->kind == TableRuleKind::kHash && text_of(assignment) == use.key->name) {
-      // A row that stays on its shard is the server's to change.
       InsertedKey stored{static_cast<std::size_t>(&use - findings_.tables.data()), {}, {}};
-      if (constant_stays && kids(kid(assignment, 1)).empty() && inserted_constant(kid(assignment, 0), use, stored)) {
+      const TreeNode* value = kid(assignment, 0);
+      const bool plain = may_move && kids(kid(assignment, 1)).empty() && value != nullptr;
+      if (plain && inserted_constant(value, use, stored)) {
         findings_.inserted.push_back(std::move(stored));
-        continue;
+      } else if (plain && value->kind != TREE_DEFAULT && value->kind != TREE_MULTI_ASSIGN && !keys_.value(value)) {
+        findings_.computed_key = true;
+      } else {
+        findings_.refuse(key_refusal(use, "cannot be changed by this UPDATE", kMoveByHand, "The row would have to move to another shard."));
       }
-      findings_.refuse(
-          key_refusal(use, "cannot be changed by UPDATE", "Delete the row and insert it with its new key.",
-                      "The row would have to move to another shard."));
     }
     if (use.rule->kind == TableRuleKind::kReference && is(kid(assignment, 0), TREE_DEFAULT)) {
       findings_.set_not_immutable("the default of column " + std::string(text_of(assignment)));

@@ -123,6 +123,32 @@ TEST(Router, AsksTheShardsOfAQuerysKeys) {
   EXPECT_FALSE(route_of("SELECT * FROM users LIMIT $1", {text("many")}));
 }
 
+TEST(Router, MovesRowsToTheShardOfTheirNewKey) {
+  std::int64_t other = 2;
+  while (home_of(other) == home_of(1)) ++other;
+  const auto shard_of = [](std::int64_t key) { return static_cast<std::uint16_t>(std::stoul(home_of(key).substr(6))); };
+  const std::string sql = "UPDATE users SET id = $1 WHERE id = 1";
+  const std::string to = std::to_string(other);
+  const std::vector<BoundParam> params = {text(to)};
+  const auto moved = route_of(sql, params);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->kind, Route::Kind::kManyShards);
+  EXPECT_EQ(moved->mask, std::uint64_t{1} << shard_of(1) | std::uint64_t{1} << shard_of(other));
+  const auto result = analyzed(sql);
+  Values values{sql, result.tokens.slots, {}};
+  values.params = params;
+  const auto target = move_target(*result.plan().many_write, values, map());
+  ASSERT_TRUE(target);
+  EXPECT_EQ(*target, ShardId(shard_of(other)));
+  const auto everywhere = route_of("UPDATE users SET id = id + 1");
+  ASSERT_TRUE(everywhere);
+  EXPECT_EQ(everywhere->mask, ~std::uint64_t{0});
+  const auto one = route_of("UPDATE users SET id = id + 1 WHERE id = 1");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->kind, Route::Kind::kManyShards);
+  EXPECT_EQ(one->mask, std::uint64_t{1} << shard_of(1));
+}
+
 TEST(Router, RefusesTextsThatEachShardReadsByItsOwnClock) {
   EXPECT_FALSE(route_of("SELECT * FROM users WHERE created_at < 'yesterday'"));
   EXPECT_FALSE(route_of("SELECT * FROM users WHERE created_at < $1", {text("now")}));
@@ -144,14 +170,13 @@ TEST(Router, RefusesSeveralShards) {
   EXPECT_EQ(routed("SELECT * FROM users WHERE id IN (" + list(1, other) + ") FOR UPDATE SKIP LOCKED"),
             "error: the values of the sharding key belong to several shards / this query is not supported over several shards: It skips locked rows.");
   EXPECT_EQ(routed("UPDATE users SET id = " + std::to_string(same) + " WHERE id = 1"), home_of(1));
-  EXPECT_EQ(routed("UPDATE users SET id = " + std::to_string(other) + " WHERE id = 1"),
-            "error: the sharding key cannot be changed to a value that belongs to another shard / The row would have to move to another shard.");
+  EXPECT_EQ(routed("UPDATE users SET id = " + std::to_string(other) + ", created_at = DEFAULT WHERE id = 1"),
+            "error: the sharding key cannot be changed to a value that belongs to another shard / SET ... = DEFAULT is not supported over several shards.");
   EXPECT_EQ(routed("INSERT INTO users (id, name) VALUES (1, random()::text), (" + std::to_string(other) + ", 'x')"),
             "error: the rows of this statement belong to several shards / The result of random may differ from shard to shard.");
   EXPECT_EQ(routed("INSERT INTO users (id) VALUES (1), (" + std::to_string(same) + ")"), home_of(1));
-  EXPECT_EQ(routed("SELECT a FROM users u, accounts a WHERE u.id = 1 AND a.user_id = " + std::to_string(other)),
-            "error: the values of the sharding key belong to several shards / this query is not supported over several shards: It is not "
-            "proven to be free of side effects.");
+  EXPECT_EQ(routed("SELECT a FROM users u, accounts a WHERE u.id = 1 AND a.user_id = " + std::to_string(other) + " FOR UPDATE SKIP LOCKED"),
+            "error: the values of the sharding key belong to several shards / this query is not supported over several shards: It skips locked rows.");
 }
 
 TEST(Router, RoundsNumbersThatAreStored) {

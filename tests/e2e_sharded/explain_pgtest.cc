@@ -102,7 +102,7 @@ TEST_F(Explain, RunsNothing) {
 }
 
 TEST_F(Explain, ShowsARefusalAsARow) {
-  for (const auto* sql : {"SELECT f(1)", "UPDATE users SET id = 5", "INSERT INTO users (name) VALUES ('x')", "SELECT * FROM pg_stat_activity", "CALL p()",
+  for (const auto* sql : {"SELECT f(1)", "UPDATE users SET id = DEFAULT", "INSERT INTO users (name) VALUES ('x')", "SELECT * FROM pg_stat_activity", "CALL p()",
                           "CREATE TABLE nowhere (id int)", "SELECT * FROM users FOR UPDATE SKIP LOCKED"}) {
     const Rows refused = ours(sql);
     const Route told = route(sql);

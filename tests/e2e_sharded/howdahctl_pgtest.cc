@@ -56,7 +56,7 @@ TEST_F(Reports, TellHowStatementsWouldRun) {
   testing::TempDir folder;
   const std::string file = folder.path() + "/app.sql";
   std::ofstream(file) << "SELECT * FROM users WHERE id = $1;\nSELECT * FROM users WHERE id = 5;\nSELECT count(*) FROM users;\n"
-                         "UPDATE users SET id = 1;\nDELETE FROM users;\nSELEC 1;\nSELECT * FROM users WHERE id IN ($1, $2);";
+                         "UPDATE users SET id = DEFAULT;\nDELETE FROM users;\nSELEC 1;\nSELECT * FROM users WHERE id IN ($1, $2);";
   const auto text = ctl({"check-queries", file, "--url", world_->proxy().url()});
   EXPECT_EQ(text.status, 1) << text.output;
   EXPECT_NE(text.output.find("7 statements: 2 one-shard, 3 many-shard, 1 refused, 1 error"), std::string::npos) << text.output;

@@ -30,6 +30,9 @@ CREATE MATERIALIZED VIEW summary AS SELECT count(*) AS n FROM users;
 CREATE SEQUENCE ticket;
 CREATE TYPE pair AS (x int, y int);
 CREATE TABLE guarded (id int REFERENCES shop_target DEFERRABLE);
+CREATE TABLE refers (id bigint, at date, FOREIGN KEY (id, at) REFERENCES events_2024_1);
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TABLE carried (a mood, b mood[], c pair, d regclass, e regclass[], f int[], g positive, h very_positive, i name, j point, k int4range, l aclitem);
 )";
 const char* const kRest = R"(
 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
@@ -147,6 +150,20 @@ TEST_F(CatalogTest, KindsAndMarks) {
   EXPECT_FALSE(table("users").unlogged);
 }
 
+TEST_F(CatalogTest, TablesThatForeignKeysReferToAreMarked) {
+  EXPECT_TRUE(table("shop_target").referenced);
+  EXPECT_TRUE(table("events_2024_1").referenced);
+  EXPECT_TRUE(table("events").referenced) << "a partition is";
+  EXPECT_FALSE(table("guarded").referenced);
+  EXPECT_FALSE(table("users").referenced);
+}
+
+TEST_F(CatalogTest, ColumnsWhoseValuesHoldNumbersOfTheServerAreMarked) {
+  std::string portable;
+  for (const auto& column : table("carried").columns) portable += column.portable ? column.name : "";
+  EXPECT_EQ(portable, "afgijk");
+}
+
 TEST_F(CatalogTest, PartitionsAndInheritance) {
   EXPECT_EQ(loaded_.catalog->root_of(table("events_2024_1")).name, "events");
   EXPECT_EQ(table("events_2024_1").parent, table("events_2024").oid);
@@ -212,7 +229,7 @@ TEST_F(CatalogTest, TheFingerprintFollowsEveryChangeOfUsersObjects) {
       "DROP TABLE f3",
       "DROP FUNCTION f2()",
       "DROP SCHEMA f4 CASCADE",
-  };
+                           "ALTER TABLE guarded ADD CONSTRAINT again FOREIGN KEY (id) REFERENCES shop_target", "ALTER TABLE guarded DROP CONSTRAINT again"};
   auto before = fingerprint();
   for (const char* change : changes) {
     admin.must(change);

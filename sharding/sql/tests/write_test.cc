@@ -66,7 +66,7 @@ TEST(UpdateAndDelete, NeedTheKey) {
       {"UPDATE users SET name = 'x' WHERE id = 5", "keys 5"},
       {"UPDATE users u SET name = 'x' WHERE u.id = $1 RETURNING *", "keys $1"},
       {"UPDATE users SET name = 'x'", "all write"},
-      {"UPDATE users SET id = id + 1 WHERE id = 5", "refused"},
+      {"UPDATE users SET id = id + 1 WHERE id = 5", "many write"},
       {"UPDATE users SET (name, id) = ('x', 6) WHERE id = 5", "refused"},
       {"UPDATE users SET name = (SELECT kind FROM accounts WHERE user_id = 5 LIMIT 1) WHERE id = 5", "keys 5 5"},
       {"UPDATE users SET name = (SELECT kind FROM accounts LIMIT 1) WHERE id = 5", "refused"},
