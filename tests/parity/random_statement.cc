@@ -203,7 +203,10 @@ RandomStatement::Made RandomStatement::update() {
       set = "balance = round((" + number(in) + ")::numeric, 2)";
   }
   std::string tie;
-  if (chance(25)) {
+  // The key, too: rows move. Not of a table with a foreign key, where errors of two kinds may meet.
+  const bool moves = (target.table == 't' || target.table == 'h') && chance(35);
+  if (moves) set = chance(50) ? "user_id = " + key_value() + ", " + set : set + ", user_id = " + key(target) + any({" + 1000", " * 7 + 100", " + 1", " - 2"});
+  if (chance(moves ? 3 : 25)) {
     const Item other = item('u');
     source = " FROM " + table_of(other);
     tie = key(target) + " = " + key(other);
