@@ -262,7 +262,7 @@ const Section<Limits>& limits_section() {
                      "begun; 0 never."),
       integer_field("gather_bytes", &Limits::gather_bytes, 65'536, 0x3fffffff, kReload,
                     "Rows that one query over several shards may gather for its last step (aggregates, DISTINCT and window "
-                    "functions without the sharding key), in bytes; more of them end it with SQLSTATE 53200."),
+                    "functions without the sharding key), or an UPDATE of the key may move, in bytes; more of them end it with SQLSTATE 53200."),
       integer_field("statements", &Limits::statements, 0, 1'000'000, kReload,
                     "Prepared statements that one client may have; 0 sets no limit."),
       size_field("message_bytes", &Limits::message_bytes, 1024, 0x3fffffff, kReload,

@@ -302,6 +302,27 @@ TEST_F(KeyMoves, MovesManyRows) {
   same("UPDATE loose SET k = 3 WHERE k > 10000 RETURNING k, v");
 }
 
+// Moves at once, to and fro: each row is always somewhere, once. Deadlocks are as between any two such writes.
+TEST_F(KeyMoves, NeitherLosesNorDoublesARow) {
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 4; ++client) {
+    clients.emplace_back([client] {
+      PGconn* conn = PQconnectdb(world_->proxy().url().c_str());
+      for (int round = 0; round < 15; ++round) {
+        const std::string to = std::to_string(1000 + 17 * client + round);
+        const std::string sql = round % 3 == 0   ? "UPDATE loose SET k = k + 1000 WHERE k < " + to
+                                : round % 3 == 1 ? "UPDATE loose SET k = " + to
+                                                 : "UPDATE loose SET k = " + std::to_string(client * 5 + round) + " WHERE v = 1 AND k % 2 = 0";
+        const Rows rows = run(conn, sql);
+        EXPECT_TRUE(rows.sqlstate.empty() || rows.sqlstate == "40P01" || rows.sqlstate == "0A000") << rows.sqlstate << " " << rows.message;
+      }
+      PQfinish(conn);
+    });
+  }
+  for (auto& client : clients) client.join();
+  same("UPDATE loose SET k = 77 RETURNING v");
+}
+
 // A row that another transaction changes meanwhile is waited for, and its condition read again.
 TEST_F(KeyMoves, WaitsForTheRowAndReadsItAgain) {
   PGconn* other = PQconnectdb(world_->proxy().url().c_str());
