@@ -225,33 +225,6 @@ bool put_value(Oid type, bool binary, Bytes value, std::string& key) {
 
 }  // namespace
 
-bool is_sortable(Oid type, bool bytewise_collation) {
-  switch (type) {
-    case schema::kInt2Oid:
-    case schema::kInt4Oid:
-    case schema::kInt8Oid:
-    case kOid:
-    case schema::kFloat4Oid:
-    case schema::kFloat8Oid:
-    case schema::kNumericOid:
-    case schema::kBoolOid:
-    case schema::kUuidOid:
-    case kName:
-    case kBytea:
-    case kDate:
-    case kTime:
-    case kTimestamp:
-    case kTimestamptz:
-      return true;
-    case schema::kBpcharOid:
-    case schema::kTextOid:
-    case schema::kVarcharOid:
-      return bytewise_collation;
-    default:
-      return false;
-  }
-}
-
 bool append_sort_key(Oid type, bool binary, Bytes value, bool descending, std::string& key) {
   const std::size_t begin = key.size();
   if (!put_value(type, binary, value, key)) return false;

@@ -10,11 +10,9 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "sharding/sort_types.h"
 
 namespace howdah::sharding {
-
-// Can values of this type be ordered here? Text only where the server compares bytes (collation C, POSIX or C.UTF-8).
-bool is_sortable(Oid type, bool bytewise_collation);
 
 // Appends one value, as the server sent it in text or binary format, to `key`. False: the value is in no form that we read
 // (a DateStyle other than ISO, for example). REQUIRES: is_sortable(type, ...).

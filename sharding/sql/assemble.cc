@@ -178,6 +178,18 @@ bool needs_all_columns(const Names& names) {
   return std::any_of(names.aliases.begin(), names.aliases.end(), [&](std::string_view name) { return names.columns.contains(name); });
 }
 
+// A value that came as a parameter has the database's collation.
+bool uses_own_collation(const QueryWalker& walker, const Names& names) {
+  for (const auto& use : walker.findings().tables) {
+    const bool all = names.all || use.node == nullptr || use.node->location < 0;
+    const TreeNode* alias = kid(use.node, 0);
+    for (const auto& column : use.relation->columns) {
+      if (column.own_collation && (all || (alias != nullptr && alias->count > 0) || names.columns.contains(column.name))) return true;
+    }
+  }
+  return false;
+}
+
 // Empty: nothing is in the way.
 std::string obstacle(const QueryWalker& walker, const Names& names) {
   if (names.types) return "The type of a column may be lost on the way.";
@@ -186,10 +198,10 @@ std::string obstacle(const QueryWalker& walker, const Names& names) {
     if (use.written || use.locked) return "It writes or locks rows.";
     if (use.rule->kind != TableRuleKind::kHash) continue;
     if (use.node == nullptr || use.node->location < 0) return "It reads a view whose rows do not belong together by the sharding key.";
-    if (QueryWalker::has_own_collation(*use.relation)) return "A column has a collation of its own.";
     if (++tables > kMostInputs) return "It reads too many tables.";
   }
-  return tables == 0 ? "It reads no sharded table." : std::string();
+  if (tables == 0) return "It reads no sharded table.";
+  return uses_own_collation(walker, names) ? "A column has a collation of its own." : std::string();
 }
 
 class Assembler {
@@ -324,6 +336,11 @@ class Assembler {
 };
 
 }  // namespace
+
+bool uses_own_collation(const QueryWalker& walker) {
+  const TreeNode* statement = statement_of(walker);
+  return statement != nullptr && uses_own_collation(walker, Names(statement));
+}
 
 std::string cannot_assemble(const QueryWalker& walker) {
   const TreeNode* statement = statement_of(walker);

@@ -17,6 +17,9 @@
 
 namespace howdah::sharding::sql {
 
+// Does it name a column with another collation than the database's?
+bool uses_own_collation(const QueryWalker& walker);
+
 // The reason why it cannot be done; empty when it can, as far as is known without the text. REQUIRES: `walker` has walked one
 // statement that only reads.
 std::string cannot_assemble(const QueryWalker& walker);

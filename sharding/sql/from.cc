@@ -86,7 +86,7 @@ void QueryWalker::range_var(const TreeNode* node, Scope& scope, WithScope* with,
           facts_.flow(inner, term);
           if (query->transparent[i]) back.terms.emplace_back(term, inner);
         }
-        item.columns.list.push_back({query->columns.list[i].name, term});
+        item.columns.list.push_back({query->columns.list[i].name, term, -1, query->columns.list[i].type});
       }
       back_flows_.push_back(std::move(back));
       offer(kid(node, 0), std::move(item), scope);
@@ -132,7 +132,7 @@ NamespaceItem QueryWalker::relation_item(const TreeNode* node, bool written) {
   } else {
     for (const auto& column : relation->columns) {
       const bool keylike = key_family(column.type) && column.deterministic_collation;
-      item.columns.list.push_back({column.name, keylike ? facts_.add_term(item.entry, column.type) : -1, item.entry});
+      item.columns.list.push_back({column.name, keylike ? facts_.add_term(item.entry, column.type) : -1, item.entry, column.type});
     }
   }
   note_relation(relation, node, written, item);
@@ -265,7 +265,7 @@ Columns QueryWalker::entry_columns(int entry, const Output& output) {
       facts_.flow(inner, term);
       if (i < output.transparent.size() && output.transparent[i]) facts_.flow(term, inner);
     }
-    columns.list.push_back({output.columns.list[i].name, term});
+    columns.list.push_back({output.columns.list[i].name, term, -1, output.columns.list[i].type});
   }
   return columns;
 }
@@ -403,12 +403,13 @@ void QueryWalker::join_using(const TreeNode* node, Scope& scope, std::size_t lef
     const ScopeColumn* l = find(lefts, name);
     const ScopeColumn* r = find(rights, name);
     int term = -1;
+    const Oid type = l != nullptr && r != nullptr && l->type == r->type ? l->type : 0;
     if (l != nullptr && r != nullptr && l->term >= 0 && r->term >= 0) {
       if (builtin_names_first_ && same_family(l->term, r->term)) facts_.equate(l->term, r->term, restricts);
       // The merged column is the preserved side's; of a full join it is neither.
       term = node->op == TREE_RIGHT ? r->term : node->op == TREE_FULL ? -1 : l->term;
     }
-    merged.push_back({name, term});
+    merged.push_back({name, term, -1, type});
   }
 }
 

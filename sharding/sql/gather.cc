@@ -131,6 +131,9 @@ class Builder {
   std::uint16_t column(Gather::Column column);
   bool walk_clauses();
   bool repeats_matter(const TreeNode* node) const;
+  std::string first_rows() const;
+  bool may_give_sets(const TreeNode* node) const;
+  std::string sort_item(const TreeNode* item, TokenRange range) const;
 
   const QueryWalker::TopLevel& top_;
   const AnalyzeContext& context_;
@@ -468,7 +471,81 @@ std::optional<Gather> Builder::rows(bool distinct) {
   partial_ = false;
   out.distinct = distinct;
   if (!begin(out) || !walk_clauses()) return std::nullopt;
+  if (!distinct) out.order = first_rows();
   return finish(std::move(out));
+}
+
+// A row of the result is a row of FROM and WHERE: of these each shard gives as many as the result has, the first ones. Empty: all.
+std::string Builder::first_rows() const {
+  const auto one = [this](TokenRange range) { return range.size() == 1 && (text_.is_literal(range.begin) || text_.is_param(range.begin)); };
+  const bool plain = !top_.has_aggregate && !top_.has_window && !has(top_.node, TREE_FLAG_DISTINCT) && !has(top_.node, TREE_FLAG_WITH_TIES) &&
+                     kid(top_.node, TREE_SELECT_GROUP) == nullptr && kid(top_.node, TREE_SELECT_DISTINCT_ON) == nullptr;
+  if (!plain || !one(text_.limit()) || (!text_.offset().empty() && !one(text_.offset()))) return {};
+  for (const int part : {TREE_SELECT_TARGETS, TREE_SELECT_SORT}) {
+    if (may_give_sets(kid(top_.node, static_cast<std::uint32_t>(part)))) return {};
+  }
+  std::string out;
+  const TreeNode* list = kid(top_.node, TREE_SELECT_SORT);
+  const auto ranges = text_.items(text_.sort());
+  if (ranges.size() != kids(list).size()) return {};
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const std::string item = sort_item(kid(list, static_cast<std::uint32_t>(i)), ranges[i]);
+    if (item.empty()) return {};
+    out += (out.empty() ? "\nORDER BY " : ", ") + item;
+  }
+  out += "\nLIMIT (" + std::string(text_.text(text_.limit())) + ")";
+  if (!text_.offset().empty()) out += " + pg_catalog.int8 (" + std::string(text_.text(text_.offset())) + ")";
+  return out;
+}
+
+bool Builder::may_give_sets(const TreeNode* node) const {
+  if (node == nullptr) return false;
+  if (is(node, TREE_FUNC)) {
+    const schema::Function* function =
+        context_.catalog == nullptr ? nullptr : context_.catalog->function(qualifier_of(node), text_of(node), context_.search_path);
+    if (function == nullptr || function->returns_set) return true;
+  }
+  const auto items = kids(node);
+  return std::any_of(items.begin(), items.end(), [this](const TreeNode* item) { return may_give_sets(item); });
+}
+
+// As an expression over FROM, for the lower part. Empty: it is not known to be one.
+std::string Builder::sort_item(const TreeNode* item, TokenRange range) const {
+  if (item->op == TREE_SORT_USING) return {};
+  TokenRange expression = range;
+  while (expression.size() > 1) {
+    const std::size_t last = expression.end - 1;
+    const bool ends = text_.is_word(last, "asc") || text_.is_word(last, "desc") || text_.is_word(last, "nulls") ||
+                      ((text_.is_word(last, "first") || text_.is_word(last, "last")) && text_.is_word(last - 1, "nulls"));
+    if (!ends) break;
+    --expression.end;
+  }
+  const TokenRange suffix{expression.end, range.end};
+  const TreeNode* node = kid(item, 0);
+  const Target* target = nullptr;
+  if (is(node, TREE_CONST)) {
+    for (const auto& one : targets_) {
+      if (is_star(one.value())) return {};
+    }
+    if (node->op != TREE_CONST_INT || node->number < 1 || static_cast<std::size_t>(node->number) > targets_.size()) return {};
+    target = &targets_[static_cast<std::size_t>(node->number - 1)];
+  } else if (is(node, TREE_COLUMN) && node->count == 1) {
+    const auto name = text_of(kid(node, 0));
+    const Named named = meaning(name);
+    if (named == Named::kEither) return {};
+    if (named == Named::kOutput) {
+      for (const auto& one : targets_) {
+        const bool same = text_of(one.node) == name || (one.node->text == nullptr && is(one.value(), TREE_COLUMN) && !is_star(one.value()) &&
+                                                        text_of(kid(one.value(), one.value()->count - 1)) == name);
+        if (same && target != nullptr) return {};
+        if (same) target = &one;
+      }
+      // Else a column of a star, or one whose name PostgreSQL makes.
+      if (target == nullptr && !is_input(name)) return {};
+    }
+  }
+  const std::string text(text_.text(target == nullptr ? expression : target->expression));
+  return "(" + text + ")" + (suffix.empty() ? "" : " " + std::string(text_.text(suffix)));
 }
 
 bool Builder::repeats_matter(const TreeNode* node) const {
@@ -498,7 +575,7 @@ std::string Gather::lower() const {
   for (std::size_t i = 0; i < columns.size(); ++i) out += (i > 0 ? ", " : "") + columns[i].text;
   out += "\n" + tail;
   for (std::uint16_t i = 0; grouped && i < groups; ++i) out += (i > 0 ? ", " : "\nGROUP BY ") + std::to_string(i + 1);
-  return out;
+  return out + order;
 }
 
 std::variant<std::vector<Gather>, Error> gather_forms(const QueryWalker& walker, const AnalyzeContext& context, std::string_view sql,
@@ -509,7 +586,7 @@ std::variant<std::vector<Gather>, Error> gather_forms(const QueryWalker& walker,
   std::vector<Gather> forms;
   const QueryText text(sql, context.lexer);
   std::string reason;
-  if (!assembles && walker.collates()) {
+  if (!assembles && (walker.collates() || uses_own_collation(walker))) {
     reason = "The order of its texts cannot be told.";
   } else if (!assembles) {
     Builder builder(walker, context, text);

@@ -49,6 +49,7 @@ struct Gather {
     bool operator==(const Piece&) const = default;
   };
   std::string head, tail;          // of the lower part: before and behind its select list
+  std::string order;               // ORDER BY and LIMIT of the lower part, when the first rows of each shard are enough
   bool grouped = false;            // the lower part groups by its first `groups` columns
   std::uint16_t groups = 0;
   // The lower part may drop equal rows. Only where equal values are also the same (see is_identity_type()): expressions over them

@@ -1,5 +1,8 @@
 #include "sharding/sql/query.h"
 
+#include "schema/types.h"
+#include "sharding/sort_types.h"
+
 #include <algorithm>
 
 namespace howdah::sharding::sql {
@@ -244,6 +247,23 @@ void QueryWalker::name_outputs(const TreeNode* names, Columns& columns) {
   }
 }
 
+Oid QueryWalker::type_of(const TreeNode* expression, const Scope& scope) const {
+  if (is(expression, TREE_COLUMN)) return is_star(expression) ? 0 : resolve_column(expression, &scope).type;
+  if (is(expression, TREE_CONST)) {
+    const bool number = expression->op == TREE_CONST_INT || expression->op == TREE_CONST_FLOAT;
+    return number ? schema::kNumericOid : expression->op == TREE_CONST_BOOL ? schema::kBoolOid : 0;
+  }
+  if (is(expression, TREE_CAST)) {
+    const TreeNode* type = kid(expression, 1);
+    const bool builtin = qualifier_of(type) == "pg_catalog" || (qualifier_of(type).empty() && builtin_names_first_);
+    return builtin && type->number == 0 ? sortable_type(text_of(type)) : 0;
+  }
+  // Of the built-in operators of these names none gives a text.
+  const bool arithmetic = is(expression, TREE_EXPR) && expression->op == TREE_OP && builtin_names_first_ && qualifier_of(expression).empty() &&
+                          text_of(expression).size() == 1 && std::string_view("+-*/%").find(text_of(expression)) != std::string_view::npos;
+  return arithmetic ? schema::kNumericOid : 0;
+}
+
 int QueryWalker::output_term(const TreeNode* expression, const Scope& scope) {
   if (is(expression, TREE_COLUMN)) return column_term(expression, &scope);
   auto source = keys_.value(expression);
@@ -276,7 +296,7 @@ Columns QueryWalker::targets(const TreeNode* list, const Scope& scope, WithScope
     if (list == kid(root_, TREE_SELECT_TARGETS)) top_.widths.push_back(1);
     const auto name = output_name(target);
     if (name.empty()) columns.complete = false;
-    columns.list.push_back({name, output_term(value, scope)});
+    columns.list.push_back({name, output_term(value, scope), -1, type_of(value, scope)});
   }
   return columns;
 }
@@ -379,6 +399,7 @@ void QueryWalker::note_top(const TreeNode* node, const Targets& entries, const C
   for (const int part : {TREE_SELECT_GROUP, TREE_SELECT_DISTINCT_ON, TREE_SELECT_SORT}) {
     for (const TreeNode* item : kids(kid(node, static_cast<std::uint32_t>(part)))) {
       const TreeNode* name = is(item, TREE_SORT_BY) ? kid(item, 0) : item;
+      if (part == TREE_SELECT_SORT) top_.sort_types.push_back(type_of(name, scope));
       if (is(name, TREE_COLUMN) && name->count == 1 && resolve_column(name, &scope).found) {
         top_.input_names.push_back(text_of(kid(name, 0)));
       }
@@ -573,7 +594,8 @@ QueryWalker::Output QueryWalker::combine(const TreeNode* node, Output left, Outp
         facts_.flow(term, r);
       }
     }
-    output.columns.list.push_back({left.columns.list[i].name, term});
+    const bool alike = known && i < right.columns.list.size() && left.columns.list[i].type == right.columns.list[i].type;
+    output.columns.list.push_back({left.columns.list[i].name, term, -1, alike ? left.columns.list[i].type : 0});
     output.transparent.push_back(transparent && term >= 0);
   }
   return output;

@@ -54,6 +54,7 @@ class QueryWalker {
     std::vector<std::string_view> input_names;  // single names in GROUP BY, ORDER BY and DISTINCT ON that FROM offers
     bool inputs_known = true;         // all columns that FROM offers are known by name
     std::vector<int> widths;          // columns per item of the select list; -1: not known
+    std::vector<Oid> sort_types;      // of the items of ORDER BY, as what FROM offers; 0: not known
   };
   const TopLevel& top() const { return top_; }
   // The outermost statement when it writes. Of INSERT ... SELECT, top() is the SELECT.
@@ -89,13 +90,8 @@ class QueryWalker {
   const Leaf* behind(int entry) const;
   // Entries on the nullable side of an outer join.
   const Targets& nullable() const { return nullable_; }
-  // Text in it may be ordered by another collation than the database's.
-  bool collates() const {
-    return findings_.collates || std::any_of(findings_.tables.begin(), findings_.tables.end(), [](const TableUse& use) { return has_own_collation(*use.relation); });
-  }
-  static bool has_own_collation(const schema::Relation& relation) {
-    return std::any_of(relation.columns.begin(), relation.columns.end(), [](const schema::Column& column) { return column.own_collation; });
-  }
+  // It has COLLATE.
+  bool collates() const { return findings_.collates; }
   // A condition on one table's columns alone: its other rows make no difference to the result.
   struct Restriction {
     int entry = -1;
@@ -139,6 +135,8 @@ class QueryWalker {
   void name_outputs(const TreeNode* names, Columns& columns);
   Columns targets(const TreeNode* list, const Scope& scope, WithScope* with);
   int output_term(const TreeNode* expression, const Scope& scope);
+  // Of columns, casts, constants and arithmetic; of the latter two only that it is no text. 0: not known.
+  Oid type_of(const TreeNode* expression, const Scope& scope) const;
   void note_leaf(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope, const Level& level);
   std::vector<int> partition_terms(const TreeNode* window, const TreeNode* named, const Scope& scope) const;
   void note_top(const TreeNode* node, const Targets& entries, const Columns& outputs, const Scope& scope, const Level& level);

@@ -95,7 +95,9 @@ void QueryText::find_clauses() {
   enum class Part { kBefore, kTargets, kBody, kGroup, kAfterGroup, kSort, kRows };
   Part part = Part::kBefore;
   int depth = 0;
+  TokenRange* rows = nullptr;
   const auto finish = [&](std::size_t i) {
+    if (part == Part::kRows && rows != nullptr) rows->end = i;
     if (part == Part::kBody) body_.end = i;
     if (part == Part::kGroup) group_.end = i;
     if (part == Part::kSort) sort_.end = i;
@@ -137,6 +139,12 @@ void QueryText::find_clauses() {
     } else if (key == "limit" || key == "offset" || key == "fetch") {
       finish(i);
       part = Part::kRows;
+      rows = key == "limit" ? &limit_ : key == "offset" ? &offset_ : nullptr;
+      if (rows != nullptr) rows->begin = rows->end = i + 1;
+    } else if (key == "for" && part >= Part::kBody) {
+      finish(i);
+      part = Part::kRows;
+      rows = nullptr;
     }
   }
   finish(size());

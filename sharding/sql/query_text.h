@@ -33,10 +33,13 @@ class QueryText {
   TokenRange body() const { return body_; }      // FROM ... WHERE ...
   TokenRange group() const { return group_; }    // the items of GROUP BY, without ALL or DISTINCT
   TokenRange sort() const { return sort_; }      // the items of ORDER BY
+  TokenRange limit() const { return limit_; }    // behind LIMIT, not FETCH FIRST
+  TokenRange offset() const { return offset_; }  // behind OFFSET
   std::size_t size() const { return tokens_.size(); }
 
   std::string_view source() const { return text_; }
   std::string_view token(std::size_t i) const;
+  bool is_param(std::size_t i) const { return i < tokens_.size() && tokens_[i].kind == TokenKind::kParam; }
   bool is_literal(std::size_t i) const { return i < tokens_.size() && tokens_[i].kind == TokenKind::kLiteral; }
   bool is_symbol(std::size_t i, std::string_view symbol) const;
   // A word that is not quoted, in any case of letters.
@@ -63,7 +66,7 @@ class QueryText {
   std::vector<Token> tokens_;
   bool plain_ = false;
   std::size_t select_ = 0;
-  TokenRange targets_, distinct_on_, body_, group_, sort_;
+  TokenRange targets_, distinct_on_, body_, group_, sort_, limit_, offset_;
 };
 
 }  // namespace howdah::sharding::sql

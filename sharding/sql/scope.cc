@@ -35,7 +35,7 @@ Resolved resolve_column(const TreeNode* column, const Scope* scope) {
     for (const auto& item : scope->visible()) {
       if (name.table.empty() ? !item.columns_visible : !names_item(item, name.schema, name.table)) continue;
       const ScopeColumn* found = find_column(item.columns, name.column);
-      if (found != nullptr) return {true, found->term, found->entry};
+      if (found != nullptr) return {true, found->term, found->entry, found->type};
       complete = complete && item.columns.complete;
       // A qualified name is not looked for further out once its table is found.
       if (!name.table.empty()) return {};

@@ -20,6 +20,7 @@ struct ScopeColumn {
   std::string_view name;
   int term = -1;  // -1: a column of which nothing is known
   int entry = -1;  // of FROM, when it is a table's own column
+  Oid type = 0;    // 0: not known
 };
 
 struct Columns {
@@ -69,6 +70,7 @@ struct Resolved {
   bool found = false;  // false: the server will refuse the name, or it is one of an entry not known in full
   int term = -1;
   int entry = -1;      // see ScopeColumn
+  Oid type = 0;
 };
 
 // `column`: a TREE_COLUMN without a star.

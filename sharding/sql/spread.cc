@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "sharding/sort_types.h"
 #include "sharding/sql/anchor.h"
 #include "sharding/sql/assemble.h"
 
@@ -108,6 +109,13 @@ class Merge {
       key.descending = sort->op == TREE_SORT_DESC;
       key.nulls_first = sort->number == TREE_NULLS_DEFAULT ? key.descending : sort->number == TREE_NULLS_FIRST;
       if (auto error = find_column(kid(sort, 0), key)) return error;
+      const Oid type = !key.hidden ? output_type(key.column) : key.item < top_.sort_types.size() ? top_.sort_types[key.item] : 0;
+      // Of another type the servers' rows are put in order by one of them.
+      if (type != 0 ? !is_sortable(type, out_.bytewise_collation) : !out_.bytewise_collation) {
+        return unsupported("ORDER BY a value of this type is not supported over several shards",
+                           "Order by a number, a time, a uuid, or by text in a database with collation C.",
+                           "The proxy does not know the order of its values.");
+      }
       if (key.hidden) key.column = hidden++;
       out_.sort.push_back(key);
     }
@@ -128,6 +136,9 @@ class Merge {
   }
 
  private:
+  Oid output_type(std::size_t position) const {
+    return position < top_.outputs.list.size() ? top_.outputs.list[position].type : 0;
+  }
   // The expression of an output column; null when a star makes positions differ.
   const TreeNode* target(std::size_t position) const {
     const TreeNode* targets = kid(top_.node, TREE_SELECT_TARGETS);

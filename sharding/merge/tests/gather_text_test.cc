@@ -188,6 +188,28 @@ TEST(GatheredRows, BecomeBinaryArrays) {
   EXPECT_EQ(out, "\0\0\0\x0c\0\0\0\0\0\0\0\0\0\0\0\x17"s);
 }
 
+// Rows that only have to be put in order: each shard gives its first ones.
+TEST(GatherText, TakesTheFirstRowsOfEachShard) {
+  const auto order = [](std::string_view sql) {
+    const std::string lower = parts(sql, {kText}).lower;
+    const auto at = lower.find("\nORDER BY");
+    return at == std::string::npos ? lower.find("\nLIMIT") == std::string::npos ? "" : lower.substr(lower.find("\nLIMIT") + 1) : lower.substr(at + 1);
+  };
+  EXPECT_EQ(order("SELECT id, name FROM users ORDER BY name DESC NULLS LAST, 1 LIMIT 10"), "ORDER BY (name) DESC NULLS LAST, (id)\nLIMIT (10)");
+  EXPECT_EQ(order("SELECT id, lower(name) AS l FROM users ORDER BY l, users.region ASC LIMIT $1 OFFSET $2"),
+            "ORDER BY (lower(name)), (users.region) ASC\nLIMIT ($1) + pg_catalog.int8 ($2)");
+  EXPECT_EQ(order("SELECT * FROM users ORDER BY name LIMIT 3"), "ORDER BY (name)\nLIMIT (3)");
+  EXPECT_EQ(order("SELECT name FROM users LIMIT 3"), "LIMIT (3)");
+  // All of them.
+  for (const char* sql : {"SELECT name FROM users ORDER BY name", "SELECT DISTINCT name FROM users ORDER BY name LIMIT 3",
+                          "SELECT name, count(*) FROM users GROUP BY name ORDER BY name LIMIT 3", "SELECT max(name) FROM users LIMIT 3",
+                          "SELECT name, row_number() OVER () FROM users ORDER BY name LIMIT 3", "SELECT name FROM users ORDER BY name LIMIT 1 + 2",
+                          "SELECT name FROM users ORDER BY name FETCH FIRST 3 ROWS WITH TIES", "SELECT name FROM users ORDER BY name USING < LIMIT 3",
+                          "SELECT generate_series(1, 3), name FROM users ORDER BY name LIMIT 3", "SELECT unknown_function(name) FROM users ORDER BY name LIMIT 3"}) {
+    EXPECT_EQ(order(sql), "") << sql;
+  }
+}
+
 TEST(GatherText, AssemblesWhatNothingElseTellsApart) {
   const auto assembled = [](std::string_view sql) { return parts(sql, {kText}, 1, true); };
   const Parts both = assembled("SELECT u.name FROM users u WHERE u.plan = (SELECT max(plan) FROM users) AND u.region = 'eu'");

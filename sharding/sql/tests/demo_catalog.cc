@@ -94,7 +94,8 @@ void add_tables(schema::Catalog& catalog) {
 void add_functions(schema::Catalog& catalog) {
   using schema::Volatility;
   const auto builtin = [&catalog](const char* name, Volatility volatility, bool aggregate = false) {
-    catalog.add(schema::Function{"pg_catalog", name, volatility, true, aggregate, false});
+    const std::string_view called = name;
+    catalog.add(schema::Function{"pg_catalog", name, volatility, true, aggregate, called == "generate_series" || called == "jsonb_each" || called == "unnest"});
   };
   for (const char* name :
        {"lower", "length", "abs", "generate_series", "jsonb_each", "unnest", "coalesce_text"}) {
@@ -122,6 +123,7 @@ schema::Catalog demo_catalog() {
   schema::Catalog catalog;
   add_tables(catalog);
   add_functions(catalog);
+  catalog.set_bytewise_collation(true);
   return catalog;
 }
 
