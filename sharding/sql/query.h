@@ -98,6 +98,8 @@ class QueryWalker {
     const TreeNode* condition = nullptr;
   };
   const std::vector<Restriction>& restrictions() const { return restrictions_; }
+  // As Parse declared it; 0 when it did not.
+  Oid param_type(std::uint32_t index) const { return keys_.param_type(index); }
   // The proof depends on this constant's value.
   void read_value(const TreeNode* constant) { slots_.read(constant); }
   // The slot or parameter of LIMIT or OFFSET; empty when it is neither. Null: no count.

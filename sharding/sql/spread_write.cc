@@ -25,7 +25,9 @@ class WriteProof {
         return merge();
       default:
         if (!findings_.inserted.empty() || findings_.computed_key) return key_move();
-        return anchored(target()) ? std::string() : apart();
+        if (!anchored(target())) return apart();
+        if (is(top_.node, TREE_UPDATE)) note_assignments();
+        return {};
     }
   }
   std::shared_ptr<const ManyWrite> take() { return std::move(out_); }
@@ -140,6 +142,7 @@ class WriteProof {
     out_ = std::make_shared<ManyWrite>();
     out_->move = std::move(move);
     restrict_to(table);
+    note_assignments();
     return {};
   }
 
@@ -246,13 +249,34 @@ class WriteProof {
     return position < columns->count ? target().relation->column(text_of(kid(columns, position))) : nullptr;
   }
 
-  void note_value(const TreeNode* value, std::uint32_t position) {
+  void note_value(const TreeNode* value, std::uint32_t position) { note_value(value, column_at(position)); }
+
+  // Texts in SET that are stored in columns of other types than times are no times, whatever they say.
+  void note_assignments() {
+    out_->any_text = findings_.clock_text;
+    for (std::uint32_t i = 0; i < top_.node->count; ++i) {
+      if (i != TREE_UPDATE_SET) note_texts(kid(top_.node, i));
+    }
+    for (const TreeNode* assignment : kids(kid(top_.node, TREE_UPDATE_SET))) {
+      const bool whole = kids(kid(assignment, 1)).empty() && kid(assignment, 0) != nullptr;
+      if (whole) note_value(kid(assignment, 0), target().relation->column(text_of(assignment)));
+      if (!whole) note_texts(assignment);
+    }
+  }
+
+  void note_value(const TreeNode* value, const schema::Column* column) {
     if (value->kind == TREE_DEFAULT) return;
-    const schema::Column* column = column_at(position);
-    const bool safe = column != nullptr && reads_no_clock(column->type);
+    const bool safe = column != nullptr && reads_no_clock(column->type) && !may_be_time(is(value, TREE_CAST) ? kid(value, 0) : value);
     const bool cast = is(value, TREE_CAST) && (is(kid(value, 0), TREE_CONST) || is(kid(value, 0), TREE_PARAM));
     if (safe && (cast || is(value, TREE_PARAM) || is(value, TREE_CONST))) return;
     note_texts(value);
+  }
+
+  // A parameter that Parse declared as one is read as one, whatever it is stored in.
+  bool may_be_time(const TreeNode* param) const {
+    if (!is(param, TREE_PARAM) || param->number < 1) return false;
+    const Oid type = walker_.param_type(static_cast<std::uint32_t>(param->number - 1));
+    return type != 0 && type != schema::kUnknownOid && !reads_no_clock(type);
   }
 
   // Whatever text is in it may become a time.

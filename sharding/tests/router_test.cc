@@ -149,6 +149,21 @@ TEST(Router, MovesRowsToTheShardOfTheirNewKey) {
   EXPECT_EQ(one->mask, std::uint64_t{1} << shard_of(1));
 }
 
+TEST(Router, KnowsWhichTextsOfAnUpdateAreNoTimes) {
+  EXPECT_TRUE(route_of("UPDATE users SET name = 'buy now' WHERE region = 'eu'"));
+  EXPECT_TRUE(route_of("UPDATE users SET name = $1", {text("today")}));
+  EXPECT_TRUE(route_of("UPDATE users SET id = 6, name = 'today'"));
+  EXPECT_FALSE(route_of("UPDATE users SET created_at = 'now'"));
+  EXPECT_FALSE(route_of("UPDATE users SET created_at = $1", {text("now")}));
+  EXPECT_FALSE(route_of("UPDATE users SET name = 'x' WHERE created_at < 'today'"));
+  EXPECT_FALSE(route_of("UPDATE users SET name = $1 WHERE created_at < $1", {text("now")}));
+  EXPECT_FALSE(route_of("UPDATE users SET name = lower('now'::timestamptz::text)"));
+  EXPECT_FALSE(route_of("UPDATE users SET name = lower('now')"));
+  EXPECT_FALSE(route_of("UPDATE users SET id = 6, created_at = 'now'"));
+  const auto declared = analyzed("UPDATE users SET name = $1", {.param_types = {1184}});
+  EXPECT_EQ(declared.plan().many_write->clock_params, std::vector<std::uint32_t>{0}) << "it is a time, and stored as text";
+}
+
 TEST(Router, RefusesTextsThatEachShardReadsByItsOwnClock) {
   EXPECT_FALSE(route_of("SELECT * FROM users WHERE created_at < 'yesterday'"));
   EXPECT_FALSE(route_of("SELECT * FROM users WHERE created_at < $1", {text("now")}));

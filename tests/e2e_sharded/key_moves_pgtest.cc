@@ -108,6 +108,7 @@ TEST_F(KeyMoves, MovesRowsToTheShardOfTheirNewKey) {
   same("UPDATE loose SET k = 77 WHERE k IN (1, 2, 3, 4)");
   same("UPDATE loose SET k = 78");
   same("UPDATE loose SET k = 79 WHERE v = 5");
+  same("UPDATE notes SET user_id = 12, id = id + 7, body = 'today' WHERE user_id IN (2, 5)");
   same("UPDATE loose SET k = 80 WHERE k = 5 AND k = 6");
   same("UPDATE loose SET k = 81 WHERE false");
   same("UPDATE parted SET k = 500, v = v + 1 WHERE at = '2024-02-05' AND k = 3");

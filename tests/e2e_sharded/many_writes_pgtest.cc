@@ -62,6 +62,8 @@ TEST_F(ManyWrites, UpdatesAndDeletesOnAllShards) {
   same("UPDATE users SET name = 'y' WHERE id IN (3, 4, 5, 6, 7, 1000) RETURNING id, name, score");
   same("UPDATE users SET name = $1 WHERE id = ANY($2) RETURNING *", {"z", "{8,9,10,11}"});
   same("UPDATE users SET name = NULL WHERE false RETURNING id");
+  same("UPDATE users SET name = 'not now' WHERE score > 30 RETURNING name");
+  same("UPDATE users SET name = $1 WHERE score > $2 RETURNING name", {"now", "40"});
   same("UPDATE users SET name = 'q' WHERE id IN (NULL)");
   same("DELETE FROM users WHERE id > 55 RETURNING id");
   same("DELETE FROM accounts WHERE balance = $1", {"4"});
