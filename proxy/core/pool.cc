@@ -127,6 +127,7 @@ void Pool::release(ServerConn& conn) {
 }
 
 void Pool::on_cancels_done(ServerConn& conn) {
+  if (!conn.awaits_cancel) conn.cancels_over();
   if (!conn.awaits_cancel || conn.lost()) return;
   conn.awaits_cancel = false;
   if (conn.recycle) {

@@ -51,6 +51,8 @@ class ReplyOwner {
   virtual void flush_replies(ServerConn& from) = 0;
   // The server can take more: resume reading the client if that was held back.
   virtual void on_server_writable(ServerConn& from) = 0;
+  // No cancel is on its way to this connection any more.
+  virtual void on_cancels_over(ServerConn&) {}
 
  protected:
   ~ReplyOwner() = default;
@@ -168,6 +170,9 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler, privat
   bool close_needed = false;                  // closed when released: RECONNECT or PAUSE came
   bool listens = false;                       // LISTEN ran on it (session mode)
   bool awaits_cancel = false;                 // released, but a cancel is still on its way
+  void cancels_over() {
+    if (state_ == State::kLinked && owner_ != nullptr) owner_->on_cancels_over(*this);
+  }
   std::uint32_t cancels_in_flight = 0;        // not to be reused before these are done
   bool cancel_again = false;                  // asked for while one was on its way
   bool recycle = false;                       // not for another client: the server's role changed, or a cancel is astray

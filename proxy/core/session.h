@@ -106,6 +106,7 @@ class Session final : public net::IoHandler,
   void on_lost(ServerConn& from) override;
   void flush_replies(ServerConn& from) override;
   void on_server_writable(ServerConn& from) override;
+  void on_cancels_over(ServerConn&) override { wake(); }
   void on_pool(ServerConn* granted, const Error* reason) override;
   void on_statement_timeout() override;
   void on_statement_stuck() override;
@@ -449,6 +450,7 @@ class Session final : public net::IoHandler,
   bool tell_part_failure(ServerConn& conn, const sharding::ShardText& text);
   Task<bool> link_parts(const Plan& statement, const sharding::Route& route, std::vector<ServerConn*>& conns);
   Task<> drop_parts(std::span<ServerConn* const> conns);
+  Task<> await_cancels(std::span<ServerConn* const> conns);
   void end_parts(std::span<ServerConn* const> conns, const Plan& statement, std::string_view text, bool ok, bool autocommit);
   void gathered(ServerConn& from);
 

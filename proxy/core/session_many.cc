@@ -218,6 +218,16 @@ Task<> Session::drop_parts(std::span<ServerConn* const> conns) {
     conn->resume_reading();  // for whatever comes next: all of this answer may have been read before it paused
     conn->link.error_forwarded = conn->link.error_forwarded || statement_failed_;
   }
+  co_await await_cancels(conns);
+}
+
+// Until none can hit what the client does next: when the server closes its connection, the signal was sent, and whatever comes
+// afterwards finds the backend between two statements.
+// https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/tcop/postgres.c (ProcessInterrupts)
+Task<> Session::await_cancels(std::span<ServerConn* const> conns) {
+  for (ServerConn* conn : conns) {
+    while (conn->cancels_in_flight > 0 && !conn->lost() && !closing_) co_await suspend();
+  }
 }
 
 // As the client's text has its positions.

@@ -410,6 +410,8 @@ Task<bool> Session::take_reply(ServerConn& conn, sharding::ReplyJoin& reply) {
     if (conn.link.owed == owed && !conn.lost()) co_await suspend();
   }
   conn.resume_reading();  // for whatever comes next: all of this answer may have been read before it paused
+  ServerConn* const only[] = {&conn};
+  if (step == Step::kFailed) co_await await_cancels(only);
   co_return step == Step::kDone && !closing_;
 }
 

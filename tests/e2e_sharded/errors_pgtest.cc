@@ -2,12 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <libpq-fe.h>
+#include <signal.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/howdah_process.h"
+#include "tests/support/wait.h"
 
 namespace howdah {
 namespace {
@@ -262,6 +266,42 @@ TEST_F(Errors, ParametersNamedAtRunTimeAreRefused) {
   refused("SELECT sets('my.x')");
   refused("SELECT sets(name) FROM users WHERE id = 1");
   refused("SELECT set_config('my.x', name, true) FROM users");
+}
+
+// The first shard's error cancels the others. However late such a cancel is, it does not hit what the client does next.
+TEST_F(Errors, CancelsNothingButTheFailedStatement) {
+  // One shard fails at once, the others have something to do.
+  for (const char* const failing : {"SELECT 1 / (id - 1), (SELECT count(*) FROM generate_series(1, 30000 + id)) FROM users ORDER BY id",
+                                    "SELECT sum(1 / (id - 1) + (SELECT count(*) FROM generate_series(1, 30000 + id))) FROM users"}) {
+    Conn howdah(proxy_->url());
+    std::string users = "INSERT INTO users VALUES (1, 'n1')";
+    for (int id = 2; id <= 40; ++id) users += ", (" + std::to_string(id) + ", 'n')";
+    howdah.hears("BEGIN");
+    howdah.hears(users + " ON CONFLICT DO NOTHING");
+    ASSERT_EQ(howdah.state, "");
+    howdah.hears("SAVEPOINT a");
+    // Every postmaster leaves cancels unread, while the backends go on.
+    for (int shard = 0; shard < 4; ++shard) ::kill(cluster_->primary(shard).pid(), SIGSTOP);
+    std::string failed, back, after;
+    std::atomic<bool> answered{false};
+    std::thread client([&] {
+      howdah.hears(failing);
+      failed = howdah.state;
+      answered = true;
+      howdah.hears("ROLLBACK TO a");
+      back = howdah.state;
+      howdah.hears("SELECT sum(id) FROM users, generate_series(1, 100000)");
+      after = howdah.state;
+    });
+    // The answer waits for them; or it does not, and the next statements run into them.
+    testing::wait_until([&] { return answered.load(); }, std::chrono::seconds(1));
+    for (int shard = 0; shard < 4; ++shard) ::kill(cluster_->primary(shard).pid(), SIGCONT);
+    client.join();
+    EXPECT_EQ(failed, "22012") << failing;
+    EXPECT_EQ(back, "") << failing;
+    EXPECT_EQ(after, "") << failing;
+    howdah.hears("ROLLBACK");
+  }
 }
 
 TEST_F(Errors, RefusalsSayWhatToDo) {
