@@ -10,8 +10,7 @@
 namespace howdah::schema {
 
 struct Difference {
-  std::string what;            // where and how, as a sentence for users
-  bool only_adds = false;      // some shards have more columns behind those of all
+  std::string what;  // where and how, as a sentence for users
   bool operator==(const Difference&) const = default;
 };
 

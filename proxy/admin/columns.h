@@ -88,6 +88,9 @@ inline constexpr Column kHealthColumns[] = {
 inline constexpr Column kTransactionColumns[] = {
     {"database"}, {"shard"}, {"gid"}, {"commit_point"}, {"owner"}, {"age_ms", kInt8}, {"decision"}, {"participants"}, {"error"}};
 
+inline constexpr Column kDriftColumns[] = {
+    {"database"}, {"shard"}, {"kind"}, {"object"}, {"first_shard"}, {"first_shard_has"}, {"shard_has"}, {"error"}};
+
 inline constexpr Column kHelpColumns[] = {{"command"}, {"shows_or_does"}};
 
 }  // namespace howdah::admin

@@ -38,6 +38,7 @@ constexpr auto kSpecs = std::to_array<Spec>({
     {"SHOW SHARDS", Verb::kShowShards, kNone, "SHOW SHARDS", "shards with their buckets and servers"},
     {"SHOW HEALTH", Verb::kShowHealth, kNone, "SHOW HEALTH", "every server: up or down, role, replication lag"},
     {"SHOW TRANSACTIONS", Verb::kShowTransactions, kNone, "SHOW TRANSACTIONS", "prepared transactions of Howdah on all shards, with their decisions"},
+    {"SHOW DRIFT", Verb::kShowDrift, kNone, "SHOW DRIFT", "where shards differ: servers' settings, tables, columns, indexes, constraints, types, functions"},
     {"SHOW USERS", Verb::kShowUsers, kNone, "SHOW USERS", "who may log in"},
     {"SHOW CONFIG", Verb::kShowConfig, kNone, "SHOW CONFIG", "the running configuration"},
     {"SHOW LISTS", Verb::kShowLists, kNone, "SHOW LISTS", "how many there are of what"},

@@ -28,6 +28,7 @@ enum class Verb : std::uint8_t {
   kShowShards,
   kShowHealth,
   kShowTransactions,
+  kShowDrift,
   kShowLists,
   kShowMem,
   kShowState,

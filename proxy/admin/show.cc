@@ -25,6 +25,7 @@ Table show_table(Verb verb, const ShowInput& input) {
     case Verb::kShowShards: return show_shards(proxy);
     case Verb::kShowHealth: return show_health(proxy);
     case Verb::kShowTransactions: return show_transactions(config);
+    case Verb::kShowDrift: return show_drift(config);
     case Verb::kShowLists: return show_lists(snapshot, config);
     case Verb::kShowMem: return show_mem(snapshot);
     case Verb::kShowState: return show_state(snapshot, config);

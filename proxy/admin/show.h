@@ -50,6 +50,10 @@ Table show_health(Proxy& proxy);
 // Asks the shards, and so may take seconds when servers are out of reach: such a shard has one row with its error.
 Table show_transactions(const config::Config& config);
 
+// show_drift.cc
+// Asks the shards, twice and a second apart where it finds anything; a shard out of reach has one row with its error.
+Table show_drift(const config::Config& config);
+
 // show_process.cc
 Table show_help();
 Table show_version();

@@ -154,7 +154,6 @@ bool IdsWatch::look_for_drift() {
 
 std::optional<schema::Difference> IdsWatch::difference(const std::string& table, const Shape& canonical) const {
   const std::string name = table.substr(table.find('\0') + 1);
-  std::optional<schema::Difference> adds;
   for (std::size_t i = 1; i < shards_.size(); ++i) {
     if (!shards_[i]->names) continue;  // it is down
     const auto found = shards_[i]->shapes.find(table);
@@ -164,15 +163,15 @@ std::optional<schema::Difference> IdsWatch::difference(const std::string& table,
     for (std::size_t c = 0; c < std::min(shape.columns.size(), canonical.columns.size()); ++c) {
       if (shape.columns[c] == canonical.columns[c]) continue;
       return schema::Difference{"Column " + std::to_string(c + 1) + " of " + name + " is " + canonical.columns[c] + " on " + first + ", and " + shape.columns[c] +
-                                " on " + here + ".", false};
+                                " on " + here + "."};
     }
-    if (shape.guards != canonical.guards) return schema::Difference{"Triggers or row-level security of " + name + " differ between " + first + " and " + here + ".", false};
+    if (shape.guards != canonical.guards) return schema::Difference{"Triggers or row-level security of " + name + " differ between " + first + " and " + here + "."};
     if (shape.columns.size() != canonical.columns.size()) {
-      adds = schema::Difference{"Table " + name + " has " + std::to_string(canonical.columns.size()) + " columns on " + first + ", and " +
-                                std::to_string(shape.columns.size()) + " on " + here + ".", true};
+      return schema::Difference{"Table " + name + " has " + std::to_string(canonical.columns.size()) + " columns on " + first + ", and " +
+                                std::to_string(shape.columns.size()) + " on " + here + "."};
     }
   }
-  return adds;
+  return std::nullopt;
 }
 
 void IdsWatch::publish() {

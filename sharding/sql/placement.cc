@@ -294,11 +294,11 @@ void refuse(StatementPlan& plan, Error error) {
   plan.many_copy.reset();
 }
 
-bool refuse_drift(const AnalyzeContext& context, const schema::Relation& relation, bool all_columns, StatementPlan& plan) {
+bool refuse_drift(const AnalyzeContext& context, const schema::Relation& relation, StatementPlan& plan) {
   if (context.drift == nullptr) return false;
   const auto& root = context.catalog->root_of(relation);
   const schema::Difference* difference = context.drift->find(root.oid);
-  if (difference == nullptr || (difference->only_adds && !all_columns)) return false;
+  if (difference == nullptr) return false;
   refuse(plan, unsupported("table " + display_name(root) + " is not the same on all shards",
                            "Give it one definition on all shards, by DDL through Howdah or on the shards themselves.", difference->what));
   return true;
@@ -322,8 +322,7 @@ void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, State
     place_sharded(walker, context, plan);
     if (plan.where == Where::kManyShards || plan.many_write || plan.reference_write) {
       for (const auto& use : findings.tables) {
-        const bool whole_rows = plan.many_write && plan.many_write->move;
-        if (refuse_drift(context, *use.relation, whole_rows, plan)) return;
+        if (refuse_drift(context, *use.relation, plan)) return;
       }
     }
     if (plan.spread || plan.many_write || plan.reference_write) {

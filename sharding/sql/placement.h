@@ -10,9 +10,8 @@ namespace howdah::sharding::sql {
 // statement. `reads`: the statement is a query; what it calls decides whether it is read-only.
 void place(QueryWalker& walker, const AnalyzeContext& context, bool reads, StatementPlan& plan);
 
-// Refuses a statement over several shards if they have different definitions of the table. `all_columns`: it means the table's columns
-// as they are, without naming them.
-bool refuse_drift(const AnalyzeContext& context, const schema::Relation& relation, bool all_columns, StatementPlan& plan);
+// Refuses a statement over several shards if they have different definitions of the table.
+bool refuse_drift(const AnalyzeContext& context, const schema::Relation& relation, StatementPlan& plan);
 
 // Turns `plan` into a refusal.
 void refuse(StatementPlan& plan, Error error);

@@ -257,7 +257,7 @@ void plan_copy(StatementInput& input, const TreeNode* node, StatementPlan& plan)
         plan.where = Where::kAnyShard;
       } else {
         plan_many_copy(node, table, plan);
-        if (!plan.refusal) refuse_drift(input.context, *table.relation, true, plan);
+        if (!plan.refusal) refuse_drift(input.context, *table.relation, plan);
       }
     }
   }

@@ -1,4 +1,4 @@
-// `howdahctl transactions` and `howdahctl check-queries` against a real proxy with four shards.
+// `howdahctl transactions`, `howdahctl drift` and `howdahctl check-queries` against a real proxy with four shards.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -50,6 +50,44 @@ TEST_F(Reports, NameWhatIsInDoubt) {
   EXPECT_NE(ctl({"transactions", "--url", console()}).output.find("0 in doubt"), std::string::npos);
   EXPECT_EQ(ctl({"transactions", "--url", "postgres://nobody@127.0.0.1:1/x"}).status, 1);
   EXPECT_NE(ctl({"transactions", "--help"}).output.find("--json"), std::string::npos);
+}
+
+TEST_F(Reports, NameWhereShardsDiffer) {
+  const auto alike = ctl({"drift", "--url", console()});
+  EXPECT_EQ(alike.status, 0) << alike.output;
+  EXPECT_NE(alike.output.find("0 differences"), std::string::npos) << alike.output;
+  auto server = world_->cluster().primary(2).superuser();
+  server.must("CREATE TYPE mood AS ENUM ('sad'); ALTER TABLE users ADD COLUMN extra int NOT NULL DEFAULT 7, ADD CONSTRAINT named CHECK (name <> ''); CREATE UNIQUE INDEX ON users (name);"
+              "CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1'; ALTER DATABASE app SET TimeZone = 'Asia/Tokyo'; DROP TABLE categories");
+  const auto text = ctl({"drift", "--url", console()});
+  EXPECT_EQ(text.status, 1);
+  for (const char* line : {"app  column public.users.extra\n  s0: not there\n  s2: integer NOT NULL DEFAULT 7\n", "app  constraint public.users named\n  s0: not there\n  s2: CHECK ((name <> ''::text))\n",
+                           "app  index public.users_name_idx\n  s0: not there\n  s2: CREATE UNIQUE INDEX users_name_idx ON public.users USING btree (name)\n",
+                           "app  table public.users\n  s0: TABLE (id, name)\n  s2: TABLE (id, name, extra)\n", "app  table public.categories\n  s0: TABLE (id)\n  s2: not there\n",
+                           "app  server TimeZone\n", "  s2: Asia/Tokyo\n", "app  type public.mood\n", "app  function public.twice(integer)\n",
+                           "app  setting all roles, this database\n"}) {
+    EXPECT_NE(text.output.find(line), std::string::npos) << line << "\nin\n" << text.output;
+  }
+  EXPECT_EQ(text.output.find("categories_pkey"), std::string::npos) << text.output;
+  const auto json = ctl({"drift", "--json", "--url", console()});
+  EXPECT_EQ(json.status, 1);
+  const auto asked = e2e_sharded::run(world_->twin(),
+                                      "SELECT d->>'database', d->>'shard', d->>'first_shard', d->'first_shard_has', d->>'shard_has' "
+                                      "FROM json_array_elements($1::json->'drift') d WHERE d->>'object' = 'public.mood' AND $1::json->>'schema' = 'howdah.drift.v1'",
+                                      Mode::kText, {json.output});
+  EXPECT_EQ(asked.rows, (decltype(asked.rows){{"app", "s2", "s0", "null", "ENUM ('sad')"}})) << json.output;
+  EXPECT_NE(ctl({"drift", "--database", "other", "--url", console()}).output.find("0 differences"), std::string::npos);
+  server.must("DROP TYPE mood; ALTER TABLE users DROP COLUMN extra, DROP CONSTRAINT named; DROP INDEX users_name_idx; DROP FUNCTION twice; ALTER DATABASE app RESET TimeZone;"
+              "CREATE TABLE categories (id int PRIMARY KEY); GRANT ALL ON categories TO app");
+  EXPECT_EQ(ctl({"drift", "--url", console()}).status, 0);
+  // A shard that does not answer is named, and is no proof that all is well.
+  world_->cluster().primary(3).stop();
+  const auto down = ctl({"drift", "--url", console()});
+  world_->cluster().primary(3).start();
+  EXPECT_EQ(down.status, 1);
+  EXPECT_NE(down.output.find("howdahctl: s3: "), std::string::npos) << down.output;
+  EXPECT_NE(down.output.find("0 differences"), std::string::npos) << down.output;
+  testing::await("the watch to find the table mended", [] { return e2e_sharded::run(world_->howdah(), "SELECT count(*) FROM users").sqlstate.empty(); });
 }
 
 TEST_F(Reports, TellHowStatementsWouldRun) {

@@ -14,6 +14,7 @@
 #include "proxy/config/config.h"
 #include "proxy/config/reference.h"
 #include "tools/howdahctl/check_queries.h"
+#include "tools/howdahctl/drift.h"
 #include "tools/howdahctl/import.h"
 #include "tools/howdahctl/transactions.h"
 
@@ -92,6 +93,12 @@ int main(int argc, char** argv) {
   doubt->add_option("--older-than", transactions.older_than, "In milliseconds: younger ones are under way")->capture_default_str();
   doubt->add_flag("--json", transactions.json, "One JSON document: howdah.transactions.v1");
   doubt->footer("decision: commit or abort as schema howdah has it, undecided, or unknown when that shard is out of reach. Exit code 1: a shard did not answer.");
+  ctl::Drift drift;
+  auto* differences = app.add_subcommand("drift", "Lists where the shards of a database are not alike: servers' settings, tables, columns, indexes, constraints, types, functions");
+  differences->add_option("--url", drift.url, "The proxy's console as a libpq URI; else HOWDAH_ADMIN_URL");
+  differences->add_option("--database", drift.database, "Only of this database");
+  differences->add_flag("--json", drift.json, "One JSON document: howdah.drift.v1");
+  differences->footer("What is found is looked at again after a second. Exit code 0: all alike; 1: they differ, or a shard did not answer.");
   ctl::CheckQueries check;
   auto* queries = app.add_subcommand("check-queries", "Tells how the statements of an application would run: on one shard, on several, or refused; runs none");
   queries->add_option("file", check.file, "SQL apart by semicolons, or PostgreSQL's log with statements (stderr or csvlog); - is standard input");
@@ -107,6 +114,7 @@ int main(int argc, char** argv) {
   queries->footer("Exit code 0: all run; 1: some are refused or wrong; 2: nothing could be checked.");
   CLI11_PARSE(app, argc, argv);
   if (doubt->parsed()) return transactions.run();
+  if (differences->parsed()) return drift.run();
   if (queries->parsed()) {
     if (check.file.empty() == check.statistics.empty()) {
       std::fprintf(stderr, "howdahctl: name a file, or a database with --from\n");
