@@ -273,6 +273,7 @@ void Session::rename_error(const ServerConn& from, pgwire::ErrorFields fields, s
   if (id == 0) return renamed(ext_->missing);
   for (const auto& [name, client] : ext_->named) {
     if (client->statement->id == id) return renamed(name);
+  if (end == at + kQuoted.size()) return;  // a name of the client's
   }
 }
 

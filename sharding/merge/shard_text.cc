@@ -126,6 +126,15 @@ std::int64_t sum(std::int64_t limit, std::int64_t offset) {
   return limit > std::numeric_limits<std::int64_t>::max() - offset ? std::numeric_limits<std::int64_t>::max() : limit + offset;
 }
 
+// The start of names that do not occur in the statement: ORDER BY would not tell two columns of one name apart.
+std::string hidden_name(std::string_view statement) {
+  std::string lower(statement);
+  for (char& c : lower) c = sql::lower_ascii(c);
+  std::string name = "howdah_sort_";
+  for (int i = 1; lower.find(name) != std::string::npos; ++i) name = "howdah_sort" + std::to_string(i) + "_";
+  return name;
+}
+
 }  // namespace
 
 Result<ShardText> shard_text(std::string_view sql, const sql::Spread& spread, std::int64_t limit, std::int64_t offset,
@@ -144,12 +153,13 @@ Result<ShardText> shard_text(std::string_view sql, const sql::Spread& spread, st
   if (!hidden.empty()) {
     if (!clauses.from || clauses.sort.size() != spread.sort.size()) return unreadable();
     hidden.clear();
+    const std::string name = hidden_name(sql);
     for (const auto& key : spread.sort) {
       if (!key.hidden) continue;
       const Range& item = clauses.sort[key.item];
       if (clauses.has_targets || !hidden.empty()) hidden += ",";
       // A name of its own: by itself `a::date` would be named a, and make an ORDER BY a ambiguous.
-      hidden += " (" + std::string(sql.substr(item.begin, item.end - item.begin)) + ") AS howdah_sort_" + std::to_string(key.item);
+      hidden += " (" + std::string(sql.substr(item.begin, item.end - item.begin)) + ") AS " + name + std::to_string(key.item);
     }
     hidden += " ";
     body = clauses.targets_end;

@@ -185,6 +185,13 @@ TEST_F(BadInput, KeysOfWrongTypes) {
   world_->same_tables();
 }
 
+TEST_F(BadInput, NamesThatAreTheProxysOwn) {
+  world_->same("SELECT id AS howdah_sort_0, name AS howdah_sort1_0 FROM users ORDER BY id % 7, howdah_sort_0", {}, true);
+  world_->same("SELECT id AS howdah_sort_0 FROM users ORDER BY score + 1, howdah_sort_0", {}, true);
+  world_->same("SELECT name AS \"howdah_sort_1\", id FROM users ORDER BY howdah_sort_1, score DESC, lower(name), id LIMIT 20", {}, true);
+  world_->same("SELECT score FROM users howdah_sort_0 ORDER BY abs(howdah_sort_0.score - 2), howdah_sort_0.id", {}, true);
+}
+
 TEST_F(BadInput, ShardsThatDiffer) {
   const std::map<std::string, std::string> wrong = {{"gone", "42P01"}, {"narrow", "42703"}, {"wide", "0A000"}, {"typed", "0A000"}, {"turned", "0A000"}};
   for (const auto& [table, sqlstate] : wrong) {

@@ -49,6 +49,7 @@ TEST(ShardText, CarriesWhatIsSortedBy) {
   EXPECT_EQ(text("SELECT a FROM t ORDER BY a, f(b, c)[1] LIMIT 3", spread({visible(0), hidden(1)}, kSome), 3),
             "SELECT a, (f(b, c)[1]) AS howdah_sort_1  FROM t ORDER BY a, f(b, c)[1]  LIMIT 3");
   EXPECT_EQ(text("SELECT FROM t ORDER BY b", spread({hidden(0)})), "SELECT (b) AS howdah_sort_0  FROM t ORDER BY b");
+  EXPECT_EQ(text("SELECT a AS HOWDAH_SORT_0 FROM t ORDER BY b", spread({hidden(0)})), "SELECT a AS HOWDAH_SORT_0, (b) AS howdah_sort1_0  FROM t ORDER BY b");
 }
 
 TEST(ShardText, KnowsClausesFromNames) {
