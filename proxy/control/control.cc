@@ -255,6 +255,37 @@ void Control::lock_waits(const std::string& database, LockWaitsCallback done) {
   if (!posted) (*shared)(shutting_down());
 }
 
+void Control::lock_stamp(const std::string& database, LockStampCallback done) {
+  auto* found = impl_->find(database);
+  if (found == nullptr) return done(unknown_database(database));
+  auto shared = std::make_shared<LockStampCallback>(std::move(done));
+  bool posted = impl_->post([this, found, shared] {
+    if (found->locks() == nullptr) return (*shared)(make_error(ErrorCode::kUnsupported, "the database has one shard"));
+    auto body = [](LockWatch& locks, std::shared_ptr<LockStampCallback> callback) -> asio::awaitable<void> {
+      auto stamp = co_await locks.stamp();
+      (*callback)(std::move(stamp));
+    };
+    asio::co_spawn(impl_->io(), body(*found->locks(), shared), asio::detached);
+  });
+  if (!posted) (*shared)(shutting_down());
+}
+
+void Control::exchange_locks(const std::string& database, ShownLocks mine, LockExchangeCallback done) {
+  auto* found = impl_->find(database);
+  if (found == nullptr) return done(unknown_database(database));
+  auto shared = std::make_shared<LockExchangeCallback>(std::move(done));
+  auto shown = std::make_shared<ShownLocks>(std::move(mine));
+  bool posted = impl_->post([this, found, shared, shown] {
+    if (found->locks() == nullptr) return (*shared)(make_error(ErrorCode::kUnsupported, "the database has one shard"));
+    auto body = [](LockWatch& locks, std::shared_ptr<ShownLocks> what, std::shared_ptr<LockExchangeCallback> callback) -> asio::awaitable<void> {
+      auto exchanged = co_await locks.exchange(*what);
+      (*callback)(std::move(exchanged));
+    };
+    asio::co_spawn(impl_->io(), body(*found->locks(), shown, shared), asio::detached);
+  });
+  if (!posted) (*shared)(shutting_down());
+}
+
 std::vector<InDoubt> Control::in_doubt() const {
   return impl_->in_doubt();
 }

@@ -71,6 +71,13 @@ class Control {
   using LockWaitsCallback = std::function<void(Result<std::vector<LockWait>>)>;
   void lock_waits(const std::string& database, LockWaitsCallback done);
 
+  // The same with what other proxies' clients hold, in two steps: a stamp is taken before the caller looks at its own clients; then these are
+  // shown to the other proxies. See lock_watch.h.
+  using LockStampCallback = std::function<void(Result<std::int64_t>)>;
+  void lock_stamp(const std::string& database, LockStampCallback done);
+  using LockExchangeCallback = std::function<void(Result<LockExchange>)>;
+  void exchange_locks(const std::string& database, ShownLocks mine, LockExchangeCallback done);
+
   // Prepared transactions of this cluster that were not finished when last looked for.
   std::vector<InDoubt> in_doubt() const;
 

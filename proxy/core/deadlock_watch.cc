@@ -3,19 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/core/deadlock_look.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
-
-struct DeadlockWatch::Look {
-  std::string database;
-  std::mutex mutex;
-  std::size_t left = 0;  // workers that have not answered; guarded by mutex
-  LockPicture before, now;
-  bool second = false;
-};
 
 void DeadlockWatch::suspect(const std::string& database) {
   {
@@ -50,7 +43,7 @@ void DeadlockWatch::take_picture(std::shared_ptr<Look> look) {
       for (const auto& client : look->now.clients) {
         if (client.wants != nullptr) look->now.pools[client.wants] = {client.wants->used.load(), client.wants->spent()};
       }
-      ask_servers(look);
+      look->stamp == 0 ? ask_servers(look) : show(look);
     });
   }
 }
@@ -66,21 +59,24 @@ void DeadlockWatch::ask_servers(std::shared_ptr<Look> look) {
 // What two pictures show alike is no accident of their timing.
 void DeadlockWatch::judge(std::shared_ptr<Look> look) {
   if (!look->second) {
-    if (!deadlock_victim(look->now)) return end(*look);
+    if (!deadlock_victim(look->now)) return look_across(std::move(look));
     look->second = true;
     look->before = std::exchange(look->now, {});
     return take_picture(std::move(look));
   }
   const LockPicture certain = in_both(look->before, look->now);
   if (const auto victim = deadlock_victim(certain)) {
-    const LockHolder& holder = certain.clients[*victim];
-    Worker& worker = proxy_.worker(worker_of(holder.client));
-    worker.reactor().post([&worker, holder] {
-      const auto found = worker.sessions().find(holder.client);
-      if (found != worker.sessions().end()) found->second->end_deadlock(holder);
-    });
+    give_up(certain.clients[*victim]);
   }
   end(*look);
+}
+
+void DeadlockWatch::give_up(const LockHolder& victim) {
+  Worker& worker = proxy_.worker(worker_of(victim.client));
+  worker.reactor().post([&worker, victim] {
+    const auto found = worker.sessions().find(victim.client);
+    if (found != worker.sessions().end()) found->second->end_deadlock(victim);
+  });
 }
 
 void SpanWatch::look(SteadyTime now, DeadlockWatch& watch) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -33,10 +34,19 @@ class DeadlockWatch {
   void ask_servers(std::shared_ptr<Look> look);
   void judge(std::shared_ptr<Look> look);
   void end(const Look& look);
+  void give_up(const LockHolder& victim);
+
+  // --- deadlock_across.cc: with the clients of other proxies
+  struct Across;
+  void look_across(std::shared_ptr<Look> look);
+  void show(std::shared_ptr<Look> look);
+  void judge_across(std::shared_ptr<Look> look, control::LockExchange exchanged);
+  control::ShownLocks shown(Across& across, LockPicture& picture, std::int64_t stamp) const;
 
   Proxy& proxy_;
   std::mutex mutex_;
   std::set<std::string> looking_;
+  std::map<std::string, std::shared_ptr<Across>> across_;  // by database; an entry is its look's alone while there is one
 };
 
 // The sessions of one worker whose transactions hold connections to several servers. On the worker's thread.

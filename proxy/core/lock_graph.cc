@@ -1,6 +1,8 @@
 #include "proxy/core/lock_graph.h"
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 #include <utility>
 
 namespace howdah::proxy {
@@ -10,7 +12,7 @@ namespace {
 using Backend = std::pair<std::uint16_t, std::int32_t>;  // shard, pid
 
 bool same_wait(const LockHolder& a, const LockHolder& b) {
-  return a.client == b.client && a.request == b.request && a.queued == b.queued && a.wants == b.wants && a.links == b.links;
+  return a.proxy == b.proxy && a.client == b.client && a.request == b.request && a.queued == b.queued && a.wants == b.wants && a.links == b.links;
 }
 
 // Who cannot go on as long as all of `assumed` cannot.
@@ -56,6 +58,17 @@ class Blocked {
 
 }  // namespace
 
+void add_strangers(LockPicture& picture) {
+  std::set<Backend> known;
+  for (const auto& client : picture.clients) {
+    for (const auto& link : client.links) known.insert({link.shard.value(), link.backend});
+  }
+  for (const auto& wait : picture.waits) {
+    if (!known.insert({wait.shard.value(), wait.pid}).second) continue;
+    picture.clients.push_back({.proxy = "-", .client = wait.pid, .links = {{.shard = wait.shard, .backend = wait.pid, .busy = true}}});
+  }
+}
+
 LockPicture in_both(const LockPicture& before, const LockPicture& after) {
   LockPicture both;
   both.pools = after.pools;
@@ -96,13 +109,18 @@ std::vector<std::size_t> stuck(const LockPicture& picture, std::optional<std::si
   return out;
 }
 
-std::optional<std::size_t> deadlock_victim(const LockPicture& picture) {
+std::optional<std::size_t> deadlock_victim(const LockPicture& picture, const std::string* only) {
   const auto all = stuck(picture);
   std::vector<std::size_t> order;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(order), [&](std::size_t i) { return picture.clients[i].may_yield; });
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(picture.clients[a].since, picture.clients[a].client) > std::pair(picture.clients[b].since, picture.clients[b].client);
+  std::copy_if(all.begin(), all.end(), std::back_inserter(order), [&](std::size_t i) {
+    return picture.clients[i].may_yield && (only == nullptr || picture.clients[i].proxy == *only);
   });
+  // Where several proxies look, all come to the same order.
+  const auto age = [&](std::size_t i) {
+    const LockHolder& client = picture.clients[i];
+    return std::tuple(client.began_us, client.began_us == 0 ? client.since : SteadyTime(), client.proxy, client.client);
+  };
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return age(a) > age(b); });
   for (const std::size_t i : order) {
     if (stuck(picture, i).size() + 1 < all.size()) return i;
   }

@@ -82,6 +82,35 @@ TEST_F(LockGraph, TakesNoVictimThatHelpsNobody) {
   EXPECT_EQ(deadlock_victim(picture), 1u);
 }
 
+// The first and the third are one proxy's; between them on the first shard stands a process that nobody knows, but it waits.
+TEST_F(LockGraph, SeesThroughStrangersThatWait) {
+  LockPicture picture;
+  picture.clients = {client(1, {on(kFirst, 10), on(kSecond, 11, true)}, 5), client(3, {on(kFirst, 30, true), on(kSecond, 31)}, 3)};
+  picture.waits = {{kSecond, 11, 1, {31}}, {kFirst, 30, 1, {99}}, {kFirst, 99, 1, {10}}};
+  EXPECT_TRUE(stuck(picture).empty());
+  add_strangers(picture);
+  EXPECT_EQ(stuck(picture), (Indices{0, 1, 2}));
+  EXPECT_EQ(deadlock_victim(picture), 1u);
+}
+
+TEST_F(LockGraph, ProxiesComeToTheSameVictim) {
+  LockPicture one, other;
+  one.clients = {client(1, {on(kFirst, 10), on(kSecond, 11, true)}), client(1, {on(kFirst, 20, true), on(kSecond, 21)})};
+  one.clients[0].proxy = "a";
+  one.clients[1].proxy = "b";
+  one.clients[0].began_us = one.clients[1].began_us = 7;
+  one.waits = {{kSecond, 11, 1, {21}}, {kFirst, 20, 1, {10}}};
+  other = one;
+  std::swap(other.clients[0], other.clients[1]);
+  other.clients[0].since = other.clients[1].since + seconds(5);  // each knows this of its own clients only
+  EXPECT_EQ(one.clients[*deadlock_victim(one)].proxy, "b");
+  EXPECT_EQ(other.clients[*deadlock_victim(other)].proxy, "b");
+  one.clients[0].began_us = 8;
+  EXPECT_EQ(one.clients[*deadlock_victim(one)].proxy, "a") << "the younger one";
+  const std::string own = "b";
+  EXPECT_EQ(one.clients[*deadlock_victim(one, &own)].proxy, "b");
+}
+
 TEST_F(LockGraph, TrustsOnlyWhatHeldTwice) {
   LockPicture before;
   before.clients = {client(1, {on(kFirst, 10), on(kSecond, 11, true)}, 5), client(2, {on(kFirst, 20, true), on(kSecond, 21)}, 3)};
