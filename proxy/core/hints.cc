@@ -14,9 +14,11 @@ namespace sql = sharding::sql;
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"howdah.sharding_key", "howdah.shard", "howdah.role", "howdah.scatter", "howdah.consistency"};
+constexpr std::array<std::string_view, 6> kNames = {"howdah.sharding_key", "howdah.shard", "howdah.role", "howdah.scatter", "howdah.consistency",
+                                                    "howdah.multi_shard_isolation"};
 const std::vector<std::string> kRoles = {"any", "primary", "replica"};
 const std::vector<std::string> kConsistencies = {"session", "eventual", "strong"};
+const std::vector<std::string> kIsolations = {"strict", "relaxed"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -29,7 +31,7 @@ Error unknown(std::string_view name) {
   known.emplace_back("howdah.route");
   const std::string near = config::nearest(name, known);
   return make_error(ErrorCode::kUndefinedSetting, "unrecognized configuration parameter \"" + std::string(name) + "\"",
-                    near.empty() ? "Known are howdah.sharding_key, howdah.shard, howdah.role, howdah.scatter, howdah.consistency, and for SHOW howdah.route."
+                    near.empty() ? "Known are howdah.sharding_key, howdah.shard, howdah.role, howdah.scatter, howdah.consistency, howdah.multi_shard_isolation, and for SHOW howdah.route."
                                  : "Perhaps you meant \"" + near + "\".");
 }
 
@@ -97,6 +99,7 @@ std::optional<Error> set_hint(Hints& hints, std::string_view name, std::optional
   }
   if (name == "howdah.role") return set_word(hints.role, name, value, kRoles);
   if (name == "howdah.consistency") return set_word(hints.consistency, name, value, kConsistencies);
+  if (name == "howdah.multi_shard_isolation") return set_word(hints.multi_shard_isolation, name, value, kIsolations);
   if (name == "howdah.scatter") {
     const auto on = value ? boolean(*value) : true;
     if (!on) return make_error(ErrorCode::kInvalidValue, "parameter \"howdah.scatter\" requires a Boolean value");
@@ -112,6 +115,7 @@ Result<std::string> show_hint(const Hints& hints, std::string_view name) {
   if (name == "howdah.shard") return hints.shard;
   if (name == "howdah.role") return kRoles[static_cast<std::size_t>(hints.role)];
   if (name == "howdah.consistency") return kConsistencies[static_cast<std::size_t>(hints.consistency)];
+  if (name == "howdah.multi_shard_isolation") return kIsolations[static_cast<std::size_t>(hints.multi_shard_isolation)];
   if (name == "howdah.scatter") return std::string(hints.scatter ? "on" : "off");
   return unknown(name);
 }
@@ -142,6 +146,9 @@ std::optional<Error> read_hint_comment(std::string_view comment, Hints& hints, c
       value += text(token);
     } else {
       return malformed(comment);
+    }
+    if (name == "howdah.multi_shard_isolation") {
+      return make_error(ErrorCode::kInvalidValue, "parameter \"" + name + "\" cannot be set by a comment", "SET [LOCAL] it: it is about a transaction.");
     }
     if (auto error = set_hint(hints, name, std::string_view(value), domain)) return error;
     token = scanner.next();

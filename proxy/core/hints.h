@@ -22,12 +22,15 @@ namespace howdah::proxy {
 struct Hints {
   enum class Role : std::uint8_t { kAny, kPrimary, kReplica };
   enum class Consistency : std::uint8_t { kSession, kEventual, kStrong };
+  // Above READ COMMITTED, over several shards: refused, or each shard by a snapshot of its own.
+  enum class Isolation : std::uint8_t { kStrict, kRelaxed };
 
   std::optional<std::string> sharding_key;
   std::string shard;                     // its name; empty: any
   Role role = Role::kAny;
   bool scatter = true;                   // false: statements over several shards are refused
   Consistency consistency = Consistency::kSession;
+  Isolation multi_shard_isolation = Isolation::kStrict;
   bool operator==(const Hints&) const = default;
 
   sharding::ReadFrom read_from() const;

@@ -492,6 +492,9 @@ class Session final : public net::IoHandler,
   // --- session_copy_shards.cc: COPY FROM STDIN to several shards; session_copy_out.cc: COPY TO STDOUT from several
   enum class CopyEnd : std::uint8_t { kDone, kFailed, kRefused, kLost };  // kFailed: by the client
   Task<bool> run_copy_shards(PlanPtr plan, std::size_t index, std::string_view whole, Portal* portal);
+  bool in_snapshot_transaction() const;
+  bool relaxed_isolation() const { return hints_ != nullptr && hints_->multi_shard_isolation == Hints::Isolation::kRelaxed; }
+  bool refuses_default_isolation() const { return !relaxed_isolation() && default_isolation_is_snapshot(); }
   Task<bool> open_copies(CopyShards& copy, const Plan& statement, const std::string& sql);
   Task<bool> close_copies(CopyShards& copy, std::string_view reason);
   Task<bool> serve_copies(CopyShards& copy, Portal* portal);

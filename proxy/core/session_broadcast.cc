@@ -76,6 +76,12 @@ Task<bool> Session::run_everywhere(PlanPtr plan, std::size_t index, std::string_
 Task<bool> Session::run_on_shards(const Plan& statement, const std::string& text, Portal* portal,
                                   const sharding::EditedText* clocked) {
   const auto shards = pools_->primaries.size();
+  // The rows that a snapshot shows must be those under the lock.
+  const bool begun = std::any_of(links_.begin(), links_.end(), [](const ServerConn* conn) { return conn->link.in_transaction; });
+  if (statement.reference_write && begun && in_snapshot_transaction()) {
+    co_return fail_statement(make_error(ErrorCode::kUnsupported, "a write to a reference table has to be the first statement of a REPEATABLE READ or SERIALIZABLE transaction",
+                                        "write it first, without now(), or use READ COMMITTED", "Its copies could become different: each shard has a snapshot of its own."));
+  }
   std::string lock;
   for (const auto& table : statement.lock_tables) lock += (lock.empty() ? "LOCK TABLE " : ", ") + table;
   if (!lock.empty()) lock += " IN SHARE ROW EXCLUSIVE MODE";
@@ -157,6 +163,7 @@ void Session::send_everywhere(ServerConn& conn, std::string_view text, Portal* p
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
     conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", portal->bind_tail);
+    localize_bind(conn, out, portal->bind_tail.size(), *portal->statement);
     conn.owe({.kind = OwedKind::kBind, .owner = this});
     if (portal->described) {
       pgwire::append_describe(out, 'P', "");

@@ -112,10 +112,8 @@ Task<bool> Session::run_copy_shards(PlanPtr plan, std::size_t index, std::string
   if (client_status() == pgwire::TxStatus::kFailed) co_return fail_statement(failed_transaction());
   const std::string text(whole.substr(statement.begin, statement.end - statement.begin));
   const bool own = !tx_.active();
-  if (own && default_isolation_is_snapshot()) {
-    co_return fail_statement(make_error(ErrorCode::kUnsupported, "a write over several shards needs READ COMMITTED",
-                                        "SET default_transaction_isolation = 'read committed'",
-                                        "the shards have no common snapshot"));
+  if (own && refuses_default_isolation()) {
+    co_return fail_statement(needs_read_committed());
   }
   if (own) {
     tx_.kind = Transaction::Kind::kImplicit;

@@ -163,7 +163,7 @@ std::optional<Error> Session::refused_later(const Plan& statement, const Route& 
     const auto rows = sharding::find_rows(own, statement.many_write->pins.front().any_of.size(), options);
     if (!rows) return rows.error();
   }
-  if (statement.many_write && !tx_.active() && default_isolation_is_snapshot()) return needs_read_committed();
+  if (statement.many_write && !tx_.active() && refuses_default_isolation()) return needs_read_committed();
   return std::nullopt;
 }
 

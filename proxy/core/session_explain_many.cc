@@ -132,7 +132,7 @@ Task<bool> Session::run_explain(PlanPtr plan, std::size_t index, sharding::Route
   const int offset = static_cast<int>(std::count_if(whole.begin(), whole.begin() + statement.begin, [](char c) { return (c & 0xc0) != 0x80; }));
   for (WritePart& part : *parts) part.position_offset = offset;
   const bool own = statement.writes && !tx_.active();
-  if (own && default_isolation_is_snapshot()) co_return fail_statement(needs_read_committed());
+  if (own && refuses_default_isolation()) co_return fail_statement(needs_read_committed());
   if (own) begin_implicit();
   WorkerCounters::add(worker_.counters.all_shard_statements);
   note_many(statement, route);

@@ -52,7 +52,7 @@ void read_params(const Portal& portal, std::span<const Oid> types, std::vector<s
 
 Error Session::needs_read_committed() {
   return make_error(ErrorCode::kUnsupported, "a write over several shards needs READ COMMITTED",
-                    "SET default_transaction_isolation = 'read committed'", "the shards have no common snapshot");
+                    "SET default_transaction_isolation = 'read committed', or howdah.multi_shard_isolation = relaxed", "the shards have no common snapshot");
 }
 
 // Before anything is awaited: the values are those of the message at hand.
@@ -213,7 +213,7 @@ Task<bool> Session::run_many_write(PlanPtr plan, std::size_t index, sharding::Ro
   const std::string text(statement_text(statement, whole));
   const int offset = pgwire::characters(whole.substr(0, statement.begin));
   const bool own = !tx_.active();
-  if (own && default_isolation_is_snapshot()) {
+  if (own && refuses_default_isolation()) {
     co_return fail_statement(needs_read_committed());
   }
   std::vector<std::string> keys;

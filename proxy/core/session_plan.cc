@@ -235,17 +235,12 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
     if (tx_.active() && !conn->link.in_transaction) begin_on(*conn);
     co_return conn;
   }
-  if (tx_.explicit_block() && !links_.empty()) {
-    using Isolation = sql::TransactionOptions::Isolation;
-    const bool snapshot = tx_.options.isolation == Isolation::kRepeatableRead || tx_.options.isolation == Isolation::kSerializable ||
-                          (tx_.options.isolation == Isolation::kDefault && default_isolation_is_snapshot());
-    if (snapshot) {
-      tx_.failed = true;
-      send_error(make_error(ErrorCode::kUnsupported, "a REPEATABLE READ or SERIALIZABLE transaction cannot reach a second shard",
-                            "use READ COMMITTED, or keep the transaction to one sharding key",
-                            "the shards have no common snapshot"));
-      co_return nullptr;
-    }
+  if (tx_.explicit_block() && !links_.empty() && in_snapshot_transaction() && !relaxed_isolation()) {
+    tx_.failed = true;
+    send_error(make_error(ErrorCode::kUnsupported, "a REPEATABLE READ or SERIALIZABLE transaction cannot reach a second shard",
+                          "use READ COMMITTED, keep the transaction to one sharding key, or SET howdah.multi_shard_isolation = relaxed",
+                          "the shards have no common snapshot"));
+    co_return nullptr;
   }
   const ServerId server = wish == ReadFrom::kDefault ? server_for(shard, plan) : wished_server(shard, plan, wish);
   const ServerId primary = pools_->primaries[shard.value()];
@@ -307,6 +302,19 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
 
 bool Session::default_isolation_is_snapshot() const {
   const auto* set = settings_->find("default_transaction_isolation");
+bool Session::in_snapshot_transaction() const {
+  using Isolation = sql::TransactionOptions::Isolation;
+  switch (tx_.options.isolation) {
+    case Isolation::kRepeatableRead:
+    case Isolation::kSerializable:
+      return true;
+    case Isolation::kDefault:
+      return default_isolation_is_snapshot();
+    default:
+      return false;
+  }
+}
+
   return set != nullptr && set->value != "read committed";
 }
 
