@@ -65,6 +65,7 @@ struct Function {
   bool is_aggregate = false;
   bool returns_set = false;
   bool names_settings_at_run_time = false;         // its text calls set_config with a name that is no literal
+  std::vector<std::string> overloads;              // of users' functions: "(bigint, text)", types as format_type() shows them
 };
 
 // What the texts of users' functions say they may leave on a session, whoever calls them. A word is enough: what is really

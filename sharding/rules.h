@@ -1,8 +1,9 @@
-// Which table is sharded how: the `sharding.tables` section of the configuration, resolved.
+// Which table is sharded how, and which functions keep to their shard: `sharding.tables` and `sharding.functions` of the configuration.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,9 @@ struct Rules {
   std::uint16_t shards = 1;
   // Key: "schema.table", both as in the catalog (an unqualified name in the file means schema public).
   std::map<std::string, TableRule, std::less<>> tables;
+  // Functions whose result is the same on the shard of the row they are called for as on one server with all data. Key: "schema.name";
+  // the argument lists declared (see argument_list()), an empty one for all overloads.
+  std::map<std::string, std::set<std::string>, std::less<>> shard_local;
   std::uint64_t version = 0;
 
   const TableRule* find(std::string_view schema, std::string_view table) const {

@@ -61,6 +61,9 @@ std::uint64_t fingerprint(const sharding::Rules& rules) {
     mix(std::to_string(static_cast<int>(rule.kind)) + " " + std::to_string(rule.shard.value()) + " " +
         rule.column);
   }
+  for (const auto& [name, declared] : rules.shard_local) {
+    for (const auto& arguments : declared) mix(name + arguments);
+  }
   return hash;
 }
 

@@ -32,6 +32,8 @@ databases:
         accounts:   { hash: user_id }
         categories: { reference: true }
         settings:   { local: s0 }
+      functions:
+        in_euros:   { shard_local: true }
 ```
 
 How values are written:
@@ -81,7 +83,7 @@ std::string table(const std::string& title, const Section<T>& section) {
   return out;
 }
 
-constexpr const char* kRules = R"(
+constexpr const char* kRules = R"rules(
 Table rules, under `databases.NAME.sharding.tables`; a name without a schema is in schema public. With several shards, a table without a
 rule is refused.
 
@@ -90,7 +92,19 @@ rule is refused.
 | `{ hash: column }` | on the shard that owns the bucket of the column's hash; integers, uuid and text |
 | `{ reference: true }` | on every shard, a full copy each |
 | `{ local: shard }` | on the one shard named |
-)";
+
+Declared functions, under `databases.NAME.sharding.functions`; a name without a schema is in schema public. With several shards, a statement
+that is not restricted to one key value may call a function of users only if it is declared here.
+
+| name | |
+|---|---|
+| `in_euros: { shard_local: true }` | all functions of that name |
+| `"sales.rank_of(bigint, text)": { shard_local: true }` | this one; calls are permitted when all functions of that name are declared |
+
+The declaration is a promise that no server can check: the function reads no rows of sharded or local tables but those with the sharding key of
+the row that it is called for (rows of reference tables are free), and calls nothing that reads others. Then its result is the one that a single
+PostgreSQL would give.
+)rules";
 
 }  // namespace
 

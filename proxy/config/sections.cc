@@ -452,7 +452,11 @@ const Section<Sharding>& sharding_section() {
       nested_field<Sharding>(
           "tables", "map",
           "One rule per table: `name: { hash: column }`, `{ reference: true }` or `{ local: shard }`.",
-          read_tables)};
+          read_tables),
+      nested_field<Sharding>(
+          "functions", "map",
+          "Functions that statements over several shards may call: `name: { shard_local: true }`.",
+          read_functions)};
   return section;
 }
 

@@ -43,5 +43,6 @@ void read_users(Config& config, Reader& reader, const Entry& entry);
 void read_databases(Config& config, Reader& reader, const Entry& entry);
 void read_shards(Database& database, Reader& reader, const Entry& entry);
 void read_tables(Sharding& rules, Reader& reader, const Entry& entry);
+void read_functions(Sharding& rules, Reader& reader, const Entry& entry);
 
 }  // namespace howdah::config

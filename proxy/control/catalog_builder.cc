@@ -15,6 +15,16 @@ char letter(const pq::PgResult& rows, int row, int column) {
   return text.empty() ? '\0' : text.front();
 }
 
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    out.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
 }  // namespace
 
 void CatalogBuilder::take(CatalogQuery query, const pq::PgResult& rows) {
@@ -141,6 +151,7 @@ void CatalogBuilder::take_functions(const pq::PgResult& rows) {
     function.is_aggregate = rows.flag(i, 4);
     function.returns_set = rows.flag(i, 5);
     function.names_settings_at_run_time = rows.flag(i, 6);
+    function.overloads = lines(rows.text(i, 7));
     functions_.push_back(std::move(function));
   }
 }
@@ -152,12 +163,7 @@ void CatalogBuilder::take_code_state(const pq::PgResult& rows) {
   code_state_.temporary = rows.flag(0, 2);
   code_state_.cursors = rows.flag(0, 3);
   code_state_.in_triggers = rows.flag(0, 4);
-  const std::string names = rows.text(0, 5);
-  for (std::size_t at = 0; at < names.size();) {
-    const std::size_t end = std::min(names.find('\n', at), names.size());
-    code_state_.names.push_back(names.substr(at, end - at));
-    at = end + 1;
-  }
+  code_state_.names = lines(rows.text(0, 5));
 }
 
 // A write to a table fires the triggers of its partitions and children, too, and those that foreign keys to these have.

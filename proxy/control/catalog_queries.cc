@@ -99,7 +99,8 @@ ORDER BY i.indrelid, i.indexrelid, key.position
 SELECT n.nspname, p.proname, max(p.provolatile::text COLLATE "C"),
        bool_and(p.pronamespace = 'pg_catalog'::regnamespace AND p.oid < 16384),
        bool_or(p.prokind = 'a'), bool_or(p.proretset),
-       bool_or(p.oid >= 16384 AND p.prosrc ~* 'set_config\s*\(\s*[^''\s]')
+       bool_or(p.oid >= 16384 AND p.prosrc ~* 'set_config\s*\(\s*[^''\s]'),
+       coalesce(string_agg('(' || oidvectortypes(p.proargtypes) || ')', E'\n' ORDER BY p.oid) FILTER (WHERE p.oid >= 16384), '')
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 GROUP BY 1, 2

@@ -4,10 +4,17 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "proxy/control/control_log.h"
+#include "sharding/sql/function_rules.h"
 
 namespace howdah::control {
 
 namespace asio = boost::asio;
+
+void warn_unknown_functions(const config::Database& database, const schema::Catalog& catalog) {
+  for (const auto& function : sharding::sql::unknown_functions(database.rules, catalog)) {
+    control_log().warn("database={} sharding.functions: there is no function {}", database.name, function);
+  }
+}
 
 DatabaseControl::DatabaseControl(asio::io_context& io, const std::string& cluster,
                                  const config::Database& database, const Settings& settings)
@@ -48,6 +55,7 @@ asio::awaitable<void> DatabaseControl::start_loops() {
   monitor_.emplace(io_, database_, state_->health(), settings_);
   catalog_.emplace(io_, database_, settings_, [this](std::shared_ptr<const schema::Catalog> catalog) {
     const auto now = state_->snapshot();
+    if (now->catalog == nullptr) warn_unknown_functions(database_, *catalog);
     state_->publish({std::move(catalog), now->map, now->ids, now->drift});
   });
   catalog_->refresh([&](const Result<std::uint64_t>&) { arrived(); });

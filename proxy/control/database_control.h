@@ -21,6 +21,9 @@
 
 namespace howdah::control {
 
+// Tells the log what `sharding.functions` names and the database has not.
+void warn_unknown_functions(const config::Database& database, const schema::Catalog& catalog);
+
 // Lives on the control thread; state() and in_doubt() may be called from any thread once begin() has
 // answered.
 class DatabaseControl {

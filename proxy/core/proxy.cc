@@ -19,6 +19,7 @@
 #include "proxy/config/restart.h"
 #include "proxy/core/errors.h"
 #include "proxy/control/control_params.h"
+#include "proxy/control/database_control.h"
 
 namespace howdah::proxy {
 
@@ -401,6 +402,11 @@ std::vector<std::string> Proxy::reload() {
   }
   publish(loaded.config);
   for (const auto& name : only_in(*running, *loaded.config)) control_->remove(name);
+  for (const auto& [name, database] : loaded.config->databases) {
+    const auto state = control_->database(name);
+    const auto catalog = state == nullptr ? nullptr : state->snapshot()->catalog;
+    if (catalog != nullptr) control::warn_unknown_functions(database, *catalog);
+  }
   spdlog::info("configuration reloaded path={}", running->path);
   return said;
 }

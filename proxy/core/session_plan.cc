@@ -62,7 +62,9 @@ std::vector<std::string> Session::search_path() const {
 std::uint64_t Session::scope() {
   DatabaseView& database = *pools_->database;
   database.refresh();
-  if (scope_ != 0 && scope_version_ == database.version() && scope_settings_ == settings_ && scope_local_ == tx_.local) return scope_;
+  // Snapshots are counted, rules have a hash for their version: what changes either changes this.
+  const std::uint64_t version = database.version() ^ database.config().rules.version;
+  if (scope_ != 0 && scope_version_ == version && scope_settings_ == settings_ && scope_local_ == tx_.local) return scope_;
   std::string key = database.config().name;
   for (const auto& name : search_path()) key.append(1, '\0').append(name);
   key.append(1, '\1').append(std::to_string(database.version()));
@@ -72,7 +74,7 @@ std::uint64_t Session::scope() {
     key.append(1, '\1').append(entry == nullptr ? "" : entry->value);
   }
   scope_ = worker_.intern_scope(key);
-  scope_version_ = database.version();
+  scope_version_ = version;
   scope_settings_ = settings_;
   scope_local_ = tx_.local;
   return scope_;
@@ -300,8 +302,6 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   co_return conn;
 }
 
-bool Session::default_isolation_is_snapshot() const {
-  const auto* set = settings_->find("default_transaction_isolation");
 bool Session::in_snapshot_transaction() const {
   using Isolation = sql::TransactionOptions::Isolation;
   switch (tx_.options.isolation) {
@@ -315,6 +315,8 @@ bool Session::in_snapshot_transaction() const {
   }
 }
 
+bool Session::default_isolation_is_snapshot() const {
+  const auto* set = settings_->find("default_transaction_isolation");
   return set != nullptr && set->value != "read committed";
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "sharding/sql/clock_calls.h"
+#include "sharding/sql/function_rules.h"
 #include "sharding/sql/names.h"
 #include "sharding/sql/query.h"
 #include "sharding/sql/scan.h"
@@ -197,21 +198,19 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
       if (other != nullptr && !other->is_builtin) builtin = false;
     }
   }
+  if (!builtin && function != nullptr && declared_shard_local(node)) return call_shard_local(*function);
   if (!builtin) {
     findings_.unproven();
     findings_.set_not_immutable(name);
     findings_.set_varies(name);
     if (function == nullptr || function->is_aggregate) note_aggregate(node, scope);
-    const bool opaque = function != nullptr && function->names_settings_at_run_time;
-    if (opaque) {
-      findings_.refuse(unsupported("function " + std::string(name) + " sets parameters whose names are known at run time only",
-                                   "Name the parameter in the function's text, or use SET.",
-                                   "With several shards, the others would not be told of the setting."));
-    }
     // Also one that is newer than the catalog's snapshot.
-    findings_.pin_for(opaque ? PinReason::kSetConfig : PinReason::kUserCode);
+    note_user_code(function);
     if (function == nullptr) return;
-    if (findings_.user_function.empty()) findings_.user_function = name;
+    if (findings_.user_function.empty()) {
+      findings_.user_function = name;
+      if (!function->is_aggregate) findings_.declarable = function->schema + "." + function->name;
+    }
     return;
   }
   if (name == "name") findings_.collates = true;
@@ -232,6 +231,51 @@ void QueryWalker::call(const TreeNode* node, const Scope* scope) {
   } else if (function->volatility == schema::Volatility::kVolatile) {
     findings_.unproven();
   }
+}
+
+// What a function of users may leave on the session.
+void QueryWalker::note_user_code(const schema::Function* function) {
+  const bool opaque = function != nullptr && function->names_settings_at_run_time;
+  if (opaque) {
+    findings_.refuse(unsupported("function " + function->name + " sets parameters whose names are known at run time only",
+                                 "Name the parameter in the function's text, or use SET.",
+                                 "With several shards, the others would not be told of the setting."));
+  }
+  findings_.pin_for(opaque ? PinReason::kSetConfig : PinReason::kUserCode);
+}
+
+// Whichever function of that name the server takes: the arguments' types decide, which are not known here.
+bool QueryWalker::declared_shard_local(const TreeNode* node) const {
+  if (context_.rules == nullptr || context_.rules->shard_local.empty()) return false;
+  const auto& rules = *context_.rules;
+  const auto name = text_of(node);
+  const auto schema = qualifier_of(node);
+  if (!schema.empty()) {
+    const schema::Function* function = context_.catalog->function(schema, name, {});
+    return function != nullptr && is_shard_local(rules, *function);
+  }
+  if (context_.catalog->function("pg_catalog", name, {}) != nullptr) return false;
+  bool any = false;
+  for (const auto& entry : context_.search_path) {
+    const schema::Function* function = context_.catalog->function(entry, name, {});
+    if (function == nullptr) continue;
+    if (!is_shard_local(rules, *function)) return false;
+    any = true;
+  }
+  return any;
+}
+
+// Its declaration says that it reads no rows but those of the row's own key; what it does beside that, and how its results vary from call
+// to call, its volatility says.
+void QueryWalker::call_shard_local(const schema::Function& function) {
+  note_user_code(&function);
+  findings_.read_only = false;
+  if (function.volatility == schema::Volatility::kImmutable) return;
+  findings_.set_not_immutable(function.name);
+  if (findings_.shard_local.empty()) findings_.shard_local = function.name;
+  if (function.volatility == schema::Volatility::kStable) return;
+  findings_.unproven();
+  findings_.set_varies(function.name);
 }
 
 // set_config(name, value, is_local): which parameter it is about.

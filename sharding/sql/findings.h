@@ -61,7 +61,9 @@ struct Findings {
   bool unlocks = false;
   std::vector<ConfigCall> configs;
   std::string not_immutable;     // a function or expression whose result may differ from shard to shard
-  std::string user_function;     // the first one called
+  std::string user_function;     // the first one called that is not declared shard_local
+  std::string declarable;        // ... with its schema, as the configuration could declare it
+  std::string shard_local;       // a declared one whose result depends on where it runs
   std::string varies;            // a function whose result differs between shards or calls: the clock, random values
   std::map<std::int32_t, ClockCall> clock;  // by where it stands in the text
   bool collates = false;         // COLLATE

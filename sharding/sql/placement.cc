@@ -49,12 +49,19 @@ struct Uses {
   }
 };
 
-Error needs_key(const TableUse& use, std::string detail) {
+// What to do about a function that is not known to keep to its shard; empty where there is none.
+std::string how_to_declare(const Findings& findings) {
+  if (findings.declarable.empty()) return {};
+  return " If function " + findings.user_function + " reads no rows of sharded tables but those with the key of the row that it is called for, say so in the configuration: " +
+         "sharding.functions: { \"" + findings.declarable + "\": { shard_local: true } }.";
+}
+
+Error needs_key(const Findings& findings, const TableUse& use, std::string detail) {
   const auto table = display_name(*use.relation);
   return unsupported(
       "statement is not restricted to one value of " + use.key->name + ", the sharding key of table " + table,
       "Add a condition such as " + table + "." + use.key->name + " = ... that holds for every row of " +
-          table + " in the statement.",
+          table + " in the statement." + how_to_declare(findings),
       std::move(detail));
 }
 
@@ -77,7 +84,7 @@ void place_spread(QueryWalker& walker, const AnalyzeContext& context, const Tabl
   if (writes_rows(walker.findings())) {
     auto proof = spread_write(walker, context);
     if (const auto* error = std::get_if<Error>(&proof)) {
-      return refuse(plan, walker.findings().computed_key ? moves_to_unknown(use, error->message) : needs_key(use, error->message));
+      return refuse(plan, walker.findings().computed_key ? moves_to_unknown(use, error->message) : needs_key(walker.findings(), use, error->message));
     }
     plan.many_write = std::get<std::shared_ptr<const ManyWrite>>(proof);
     plan.pins.clear();
@@ -92,8 +99,8 @@ void place_spread(QueryWalker& walker, const AnalyzeContext& context, const Tabl
     return;
   }
   const Error& error = std::get<Error>(proof);
-  if (walker.top().node == nullptr) return refuse(plan, needs_key(use, error.detail.empty() ? error.message : error.detail));
-  refuse(plan, needs_key(use, reason_of(error)));
+  if (walker.top().node == nullptr) return refuse(plan, needs_key(walker.findings(), use, error.detail.empty() ? error.message : error.detail));
+  refuse(plan, needs_key(walker.findings(), use, reason_of(error)));
 }
 
 // The pins of every sharded table, or the refusal.
@@ -266,7 +273,7 @@ void place_sharded(QueryWalker& walker, const AnalyzeContext& context, Statement
     return refuse(plan,
                   unsupported("function " + findings.user_function +
                                   " cannot be called outside of a statement on one key",
-                              "Call it in a statement that is restricted to one value of a sharding key.",
+                              "Call it in a statement that is restricted to one value of a sharding key." + how_to_declare(findings),
                               "It may read tables, and would see those of one shard only."));
   }
   if (!uses.local.empty()) return place_local(uses, plan);

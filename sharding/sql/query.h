@@ -174,6 +174,9 @@ class QueryWalker {
   void walk(const TreeNode* node, const Scope* scope, WithScope* with);
   void walk_all(const TreeNode* list, const Scope* scope, WithScope* with);
   void call(const TreeNode* node, const Scope* scope);
+  bool declared_shard_local(const TreeNode* node) const;
+  void call_shard_local(const schema::Function& function);
+  void note_user_code(const schema::Function* function);
   void note_aggregate(const TreeNode* node, const Scope* scope);
   void apply_trait(const TreeNode* node, std::string_view name);
   void note_set_config(const TreeNode* node);

@@ -341,6 +341,11 @@ std::shared_ptr<const Spread> assembled_of_keys(QueryWalker& walker) {
   return out;
 }
 
+Error far_from_rows(const Findings& findings) {
+  return unsupported("this query is not supported over several shards", "Name one value of the sharding key, or declare the function IMMUTABLE if it reads no tables.",
+                     "The last step needs all rows together on one server, and function " + findings.shard_local + " may read rows of their shards.");
+}
+
 // Each shard runs it, and what they give is put together.
 std::variant<std::shared_ptr<const Spread>, Error> spread_whole(QueryWalker& walker, const AnalyzeContext& context) {
   const Findings& findings = walker.findings();
@@ -355,6 +360,7 @@ std::variant<std::shared_ptr<const Spread>, Error> spread_whole(QueryWalker& wal
   const TableUse* anchor = search.find(top.entries);
   if (anchor == nullptr) return no_anchor(findings);
   const bool gathers = !search.keeps_apart(walker.top_leaf());
+  if (gathers && !findings.shard_local.empty()) return far_from_rows(findings);
   auto out = std::make_shared<Spread>();
   out->bytewise_collation = context.catalog != nullptr && context.catalog->bytewise_collation() && !findings.collates;
   if (findings.locks && (gathers || Merge(walker, *out).read())) {
@@ -364,6 +370,7 @@ std::variant<std::shared_ptr<const Spread>, Error> spread_whole(QueryWalker& wal
   *out = Spread{.bytewise_collation = out->bytewise_collation};
   // What cannot be merged can still be put in order, and counted, all together.
   if (gathers || Merge(walker, *out).read()) {
+    if (!findings.shard_local.empty()) return far_from_rows(findings);
     *out = Spread{};
     out->gathers = true;
   }
@@ -380,12 +387,13 @@ std::variant<std::shared_ptr<const Spread>, Error> spread_whole(QueryWalker& wal
 std::variant<std::shared_ptr<const Spread>, Error> spread(QueryWalker& walker, const AnalyzeContext& context) {
   if (auto error = forbidden(walker, walker.findings())) return *error;
   auto proof = spread_whole(walker, context);
-  if (std::holds_alternative<Error>(proof) && cannot_assemble(walker).empty()) return assembled_of_keys(walker);
+  if (std::holds_alternative<Error>(proof) && walker.findings().shard_local.empty() && cannot_assemble(walker).empty()) return assembled_of_keys(walker);
   return proof;
 }
 
 std::variant<std::shared_ptr<const Spread>, Error> spread_beside(QueryWalker& walker, ShardId local) {
   if (auto error = forbidden(walker, walker.findings())) return *error;
+  if (!walker.findings().shard_local.empty()) return far_from_rows(walker.findings());
   if (auto why = cannot_assemble(walker); !why.empty()) {
     return unsupported("this query is not supported over several shards", "Read the tables in separate statements.", std::move(why));
   }

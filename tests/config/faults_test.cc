@@ -180,6 +180,16 @@ std::vector<Case> cases() {
       {"SystemTable",
        sample_with("users: { hash", "pg_catalog.pg_class: { hash"),
        {"13: databases.app.sharding.tables.pg_catalog.pg_class: tables of this schema are not sharded"}},
+      {"BadFunctions",
+       sample_with("      tables:", "      functions:\n        a.b.c: { shard_local: true }\n        f: { shard_local: false }\n        g: {}\n        \"h(int\": { shard_local: true }\n"
+                                    "        i: { local: true }\n        \"j(int)\": { shard_local: true }\n        \"j( INTEGER )\": { shard_local: true }\n      tables:"),
+       {"13: databases.app.sharding.functions.a.b.c: a function is written name, schema.name or schema.name(type, type)",
+        "14: databases.app.sharding.functions.f.shard_local: write shard_local: true, or leave the function out",
+        "15: databases.app.sharding.functions.g: write { shard_local: true }",
+        "16: databases.app.sharding.functions.h(int: a function is written name, schema.name or schema.name(type, type)",
+        "17: unknown key \"local\" in databases.app.sharding.functions.i (known: shard_local)",
+        "17: databases.app.sharding.functions.i: write { shard_local: true }",
+        "19: databases.app.sharding.functions.j( INTEGER ): function public.j(integer) is given twice"}},
       {"ManyAtOnceInFileOrder",
        "cluster: X\nlisten: { port: 0 }\nusers: [ { nmae: a, password: b } ]\npool: { size: 0 }\n"
        "databases:\n  app:\n    sharding: { tables: { t: { local: s9 } } }\n    shards: [ { name: s0, "

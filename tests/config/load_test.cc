@@ -114,6 +114,17 @@ users: [ { password: x, name: u, pool_size: 3 } ]
   EXPECT_EQ(config->users[0].pool_size, 3u);
 }
 
+TEST(Load, FunctionsAreNamedAsInTheCatalog) {
+  const auto config = must_load(sample_with("      tables:", "      functions:\n        f: { shard_local: true }\n        \"s.g(INT8,  text[] )\": { shard_local: true }\n"
+                                                             "        \"h()\": { shard_local: true }\n      tables:"));
+  const auto& rules = config->databases.at("app").rules;
+  using Declared = std::set<std::string>;
+  EXPECT_EQ(rules.shard_local.at("public.f"), Declared{""});
+  EXPECT_EQ(rules.shard_local.at("public.h"), Declared{"()"});
+  EXPECT_EQ(rules.shard_local.at("s.g"), Declared{"(bigint, text[])"});
+  EXPECT_NE(rules.version, must_load(kSample)->databases.at("app").rules.version) << "plans are made anew";
+}
+
 TEST(Load, AUsersLimitsCountBeforeItsDatabasesAndThoseBeforeTheFiles) {
   const auto config = must_load(R"(
 pool: { size: 5, min_size: 1, reserve_size: 2, reserve_timeout: 3s, wait_notice: 0 }

@@ -37,7 +37,8 @@ Rows run(PGconn* conn, const std::string& sql, Mode mode, const Params& params) 
   return out;
 }
 
-Twin::Twin(const std::string& schema, const std::string& tables, std::vector<Sharded> sharded) : sharded_(std::move(sharded)) {
+Twin::Twin(const std::string& schema, const std::string& tables, std::vector<Sharded> sharded, const std::string& functions)
+    : sharded_(std::move(sharded)) {
   testing::PgCluster::Options servers;
   servers.shards = 4;
   servers.twin = true;
@@ -45,6 +46,7 @@ Twin::Twin(const std::string& schema, const std::string& tables, std::vector<Sha
   cluster_->run_everywhere(schema + "; GRANT ALL ON ALL TABLES IN SCHEMA public TO app");
   testing::HowdahOptions options;
   options.tables = tables;
+  options.functions = functions;
   proxy_ = std::make_unique<testing::HowdahProcess>(*cluster_, options);
   howdah_ = PQconnectdb(proxy_->url().c_str());
   twin_ = PQconnectdb(cluster_->twin().url("app").c_str());

@@ -36,8 +36,8 @@ struct Sharded {
 
 class Twin {
  public:
-  // `schema` is run on all servers; `tables` are the lines of sharding.tables.
-  Twin(const std::string& schema, const std::string& tables, std::vector<Sharded> sharded);
+  // `schema` is run on all servers; `tables` and `functions` are the lines of sharding.tables and sharding.functions.
+  Twin(const std::string& schema, const std::string& tables, std::vector<Sharded> sharded, const std::string& functions = {});
   ~Twin();
 
   PGconn* howdah() const { return howdah_; }

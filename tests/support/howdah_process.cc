@@ -59,6 +59,7 @@ std::string howdah_yaml(PgCluster& cluster, const HowdahOptions& options, std::u
     for (int i = 0; i < cluster.shards(); ++i) yaml += shard_line(cluster, options, i);
     if (!options.tables.empty()) {
       yaml += "    sharding:\n      buckets: 4096\n      tables:\n" + indented(options.tables, "        ");
+      if (!options.functions.empty()) yaml += "      functions:\n" + indented(options.functions, "        ");
     }
   }
   replace_all(yaml, "@PORT@", std::to_string(port));

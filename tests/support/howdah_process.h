@@ -16,6 +16,7 @@ namespace howdah::testing {
 struct HowdahOptions {
   std::string yaml;    // the whole file; empty: generated. "@PORT@" and "@HTTP@" become the ports
   std::string tables;  // lines of sharding.tables, e.g. "users: { hash: id }\naccounts: { hash: user_id }"
+  std::string functions;  // lines of sharding.functions
   std::string pool = "{ mode: transaction, size: 20 }";
   std::string extra;                   // further top-level lines of YAML
   std::string database_extra;          // further lines of databases.app
