@@ -24,6 +24,12 @@ struct FormatCodes {
     const std::size_t at = count == 1 ? 0 : i;
     return at < count ? load_be<std::int16_t>(raw.data() + 2 * at) : kTextFormat;
   }
+  bool any_binary() const {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (load_be<std::int16_t>(raw.data() + 2 * i) != kTextFormat) return true;
+    }
+    return false;
+  }
   // Whether the rule can be applied to this many values. PostgreSQL answers 08P01 when not.
   bool fits(std::size_t values) const { return count <= 1 || count == values; }
 

@@ -37,7 +37,9 @@ struct Owed {
   bool forward_ready = true;  // hand on ReadyForQuery, too (only with `forward`)
   bool forward_status = false;  // hand on ParameterStatus even without `forward`
   char fabricated = 0;        // kFabricated: type of the five-byte message to hand out
+  bool typed = false;         // kExecute: the message before asked for the description of its rows
   std::uint16_t effect = 0;   // the owner's own note, handed back with the completion
+  std::uint64_t described = 0;  // kDescribePortal: a statement of which the answer tells, by the owner's number
   Owner owner{};
 };
 

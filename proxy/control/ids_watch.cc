@@ -28,6 +28,11 @@ namespace {
 constexpr const char* kFingerprintSql = HOWDAH_OBJECTS
     "SELECT count(*) || '/' || coalesce(sum(hashint8extended(id, 0) # hashtextextended(kind || space || '.' || name, 0)), 0) FROM object";
 constexpr const char* kNamesSql = HOWDAH_OBJECTS "SELECT kind, space, name, id FROM object";
+// What the values of users' types are made of; a true array is one that array_recv() reads.
+constexpr const char* kTypesSql =
+    "SELECT t.oid::bigint, CASE WHEN t.typtype IN ('c', 'd', 'r', 'm') THEN t.typtype::text WHEN t.typreceive = 'array_recv'::regproc THEN 'a' ELSE '' END, "
+    "CASE t.typtype WHEN 'd' THEN t.typbasetype WHEN 'r' THEN r.rngsubtype WHEN 'm' THEN m.rngtypid ELSE t.typelem END::bigint "
+    "FROM pg_type t LEFT JOIN pg_range r ON r.rngtypid = t.oid LEFT JOIN pg_range m ON m.rngmultitypid = t.oid WHERE t.oid >= 16384";
 #undef HOWDAH_OBJECTS
 
 // Partitions have their parent's columns.
@@ -45,6 +50,18 @@ LEFT JOIN pg_collation o ON o.oid = a.attcollation
 WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND n.nspname NOT IN ('howdah', 'information_schema')
 ORDER BY 1, 2, a.attnum
 )sql";
+
+schema::TypeShape shape_of(std::string_view kind, Oid of) {
+  using Kind = schema::TypeShape::Kind;
+  switch (kind.empty() ? '\0' : kind[0]) {
+    case 'a': return {Kind::kArray, of};
+    case 'c': return {Kind::kRecord, 0};
+    case 'd': return {Kind::kDomain, of};
+    case 'r': return {Kind::kRange, of};
+    case 'm': return {Kind::kMultirange, of};
+    default: return {};
+  }
+}
 
 // As the keys of IdsWatch::Names.
 std::string relation_name(const std::string& table) { return "r" + table; }
@@ -112,6 +129,12 @@ asio::awaitable<bool> IdsWatch::check(std::size_t index) {
     std::string name = rows->text(i, 0);
     name.append(rows->text(i, 1)).append(1, '\0').append(rows->text(i, 2));
     names.emplace(std::move(name), static_cast<Oid>(rows->integer(i, 3)));
+  }
+  const auto types = co_await shard.connection.exec(kTypesSql, deadline);
+  if (!types) co_return false;
+  shard.types.clear();
+  for (int i = 0; i < types->rows(); ++i) {
+    shard.types[static_cast<Oid>(types->integer(i, 0))] = shape_of(types->text(i, 1), static_cast<Oid>(types->integer(i, 2)));
   }
   const auto columns = co_await shard.connection.exec(kShapesSql, deadline);
   if (!columns) {
@@ -187,6 +210,7 @@ void IdsWatch::publish() {
       if (found == canonical.end()) continue;
       name[0] == 't' ? ids->add_type(oid, found->second) : ids->add_relation(oid, found->second);
     }
+    for (const auto& [oid, shape] : shards_[i]->types) ids->add_shape(oid, shape);
     (*out)[i] = std::move(ids);
   }
   publish_(std::move(out), drift_);

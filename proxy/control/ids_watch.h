@@ -48,6 +48,7 @@ class IdsWatch {
     std::string fingerprint;
     std::optional<Names> names;  // empty: it has not told yet
     Shapes shapes;
+    std::map<Oid, schema::TypeShape> types;
   };
 
   boost::asio::awaitable<void> run();

@@ -42,6 +42,7 @@ struct Portal {
   bool on_all = false;
   std::size_t steps = 0;              // Transaction::replay's size at Bind
   bool described = false;             // on_all: the client asked for a description
+  bool binary = false;                // it gives columns in binary format
   bool done = false;                  // answered by the proxy: it was, and runs only once
   bool in_failed = false;             // bound in a failed transaction; those bound before can no more be run there
   std::string bind_tail;              // on_all, and of EXPLAIN (HOWDAH): the Bind message behind its names

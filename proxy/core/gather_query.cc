@@ -157,6 +157,7 @@ void GatherQuery::send_lower(ServerConn& conn) {
   conn.statements.unnamed = 0;
   owe(conn, OwedKind::kParse, false);
   pgwire::append_bind_renamed(out, "", "", bind);
+  if (portal_ != nullptr) Session::localize_bind(conn, out, bind.size(), *portal_->statement);
   owe(conn, OwedKind::kBind, false);
   pgwire::append_describe(out, 'P', "");
   owe(conn, OwedKind::kDescribePortal, true);
@@ -285,9 +286,16 @@ std::string GatherQuery::upper_message(GatheredRows& rows) const {
   std::vector<Oid> room;
   pgwire::append_parse(out, "", timed(parts_->upper), types_here(parts_->upper_params, upper_->pool().object_ids(), room));
   pgwire::append_bind_renamed(out, "", "", bind);
+  if (numbers_differ()) pgwire::append_describe(out, 'P', "");
   pgwire::append_execute(out, "");
   pgwire::append_sync(out);
   return out;
+}
+
+// The values of the last step may have types' numbers in them that are this server's own.
+bool GatherQuery::numbers_differ() const {
+  const auto* ids = upper_->pool().object_ids();
+  return ids != nullptr && ids->types_differ();
 }
 
 // The columns as the client's own text has them.
@@ -323,7 +331,8 @@ Task<bool> GatherQuery::answer(GatheredRows& rows) {
   conn.statements.unnamed = 0;
   owe(conn, OwedKind::kParse, false);
   owe(conn, OwedKind::kBind, false);
-  conn.owe({.kind = OwedKind::kExecute, .forward_ready = false, .owner = &s});
+  if (numbers_differ()) owe(conn, OwedKind::kDescribePortal, false);
+  conn.owe({.kind = OwedKind::kExecute, .forward_ready = false, .typed = numbers_differ(), .owner = &s});
   owe(conn, OwedKind::kSync, false);
   conn.flush(out);
   out = std::string();

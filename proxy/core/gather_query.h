@@ -87,6 +87,7 @@ class GatherQuery {
   enum class Took { kMore, kDone, kFailed };
   Took take(ServerConn& conn, sharding::GatheredRows& rows);
   Task<bool> answer(sharding::GatheredRows& rows);
+  bool numbers_differ() const;
   std::string upper_message(sharding::GatheredRows& rows) const;
   void tell_columns();
 

@@ -132,6 +132,9 @@ void MoveRows::execute(std::string& out, ServerConn& conn, Bytes more, std::size
   put2(tail, params);
   tail.append(bind_.values).append(more).append(result_formats);
   pgwire::append_bind_renamed(out, "", "", tail);
+  // The client's values have the numbers of types that it knows.
+  const auto* ids = conn.pool().object_ids();
+  if (ids != nullptr) ids::make_bind_local(out.data() + out.size() - tail.size(), tail.size(), params_, {}, *ids);
   owe(conn, OwedKind::kBind, false);
   pgwire::append_execute(out, "");
   owe(conn, OwedKind::kExecute, true);

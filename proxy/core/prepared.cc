@@ -43,6 +43,7 @@ void StatementRegistry::rewrite_unnamed(Statement& statement, std::string_view t
   if (statement.text != text || !std::equal(types.begin(), types.end(), statement.types.begin(), statement.types.end())) {
     statement.text.assign(text);
     statement.types.assign(types.begin(), types.end());
+    statement.described_types.clear();
     statement.plan.reset();
     statement.scope = 0;
   }
@@ -95,6 +96,7 @@ void ServerStatements::add(std::uint64_t id) {
   if (by_id_.contains(id)) return;
   order_.push_front(id);
   by_id_[id] = order_.begin();
+  plain_.erase(id);
 }
 
 void ServerStatements::remove(std::uint64_t id) {
@@ -102,6 +104,7 @@ void ServerStatements::remove(std::uint64_t id) {
   if (found == by_id_.end()) return;
   order_.erase(found->second);
   by_id_.erase(found);
+  plain_.erase(id);
 }
 
 std::uint64_t ServerStatements::evict(std::size_t limit) {
@@ -114,6 +117,7 @@ std::uint64_t ServerStatements::evict(std::size_t limit) {
 void ServerStatements::clear() {
   order_.clear();
   by_id_.clear();
+  plain_.clear();
   unnamed = 0;
 }
 

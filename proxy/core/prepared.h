@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/bytes.h"
@@ -23,6 +24,7 @@ namespace howdah::proxy {
 struct Statement {
   std::string text;
   std::vector<Oid> types;
+  std::vector<Oid> described_types;          // all parameters' types by the canonical shard's numbers, once a server has told; else empty
   std::uint64_t id = 0;                      // unique in the process; names it on servers: "howdah_<id>"
   std::uint64_t settings_scope = 0;          // under which settings servers parse it: they read constants and names by them
   std::string sql_tail;                      // of PREPARE in SQL: what stood behind the name; `text` is the inner statement
@@ -76,6 +78,11 @@ class ServerStatements {
   std::uint64_t evict(std::size_t limit);
   void clear();
   std::size_t size() const { return by_id_.size(); }
+  // Its results hold no number that other shards know differently.
+  bool is_plain(std::uint64_t id) const { return plain_.contains(id); }
+  void set_plain(std::uint64_t id) {
+    if (by_id_.contains(id)) plain_.insert(id);
+  }
 
   // What the unnamed statement currently stands for; 0 when unknown.
   std::uint64_t unnamed = 0;
@@ -83,6 +90,7 @@ class ServerStatements {
  private:
   std::list<std::uint64_t> order_;
   std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> by_id_;
+  std::unordered_set<std::uint64_t> plain_;
 };
 
 }  // namespace howdah::proxy

@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t kReadSize = net::kBufferSize;
 constexpr std::size_t kStreamFrom = kReadSize / 2;  // messages up to this size are handed on whole
+constexpr std::size_t kTranslateUpTo = 64u << 20;   // ... and rows in which OIDs have to be exchanged
 constexpr int kReadsPerWakeUp = 8;  // then other connections get their turn
 
 Error lost_error(std::string why) {
@@ -306,6 +307,11 @@ void ServerConn::process() {
     if (in.size() < header.total) {
       // One that fits into the buffer is waited for: what is begun toward the client must come to its end.
       if (!streams || header.total <= kStreamFrom || state_ != State::kLinked || pipeline.empty()) break;
+      if (header.type == be::kDataRow && rows_are_translated()) {
+        if (header.total <= kTranslateUpTo) break;
+        return fail(make_error(ErrorCode::kUnsupported, "a row of users' types in binary format is too large",
+                               "Ask for it in text format.", "The numbers of types in it have to be exchanged, which takes the whole row."));
+      }
       const ServerEntry& head = pipeline.head();
       if (pipeline.classify(header.type) != Verdict::kContinues) {
         return fail(lost_error("the server sent a message out of order"));
@@ -322,11 +328,10 @@ void ServerConn::process() {
       return fail(lost_error("the client left"));
     }
     if (state_ == State::kLinked) {
-      if (header.type == be::kRowDescription || header.type == be::kParameterDescription) {
-        if (const auto* ids = pool_->object_ids()) {
-          // Nobody has seen these bytes yet: they are this connection's own.
-          make_canonical(header.type, const_cast<char*>(whole.data()) + pgwire::kHeaderSize, whole.size() - pgwire::kHeaderSize, *ids);
-        }
+      const bool describes = header.type == be::kRowDescription || header.type == be::kParameterDescription;
+      const bool translates = describes || (!row_types_.empty() && header.type == be::kDataRow && rows_are_translated());
+      if (translates && !translate(header.type, whole.substr(pgwire::kHeaderSize))) {
+        return fail(lost_error("the server sent a value that is not what its type says"));
       }
       take_frame(header.type, whole.substr(pgwire::kHeaderSize), whole);
     } else if (state_ == State::kConnecting) {
@@ -352,6 +357,27 @@ void ServerConn::process() {
   if (!lost()) end_batch();
 }
 
+bool ServerConn::rows_are_translated() const {
+  if (row_types_.empty() || pipeline.empty()) return false;
+  const ServerEntry& head = pipeline.head();
+  return head.kind == OwedKind::kQuery || (head.kind == OwedKind::kExecute && head.typed);
+}
+
+// OIDs become the canonical shard's. Nobody has seen these bytes yet: they are this connection's own.
+bool ServerConn::translate(char type, Bytes body) {
+  const schema::ObjectIds* ids = pool_->object_ids();
+  if (type == be::kRowDescription) {
+    row_types_.clear();
+    row_types_known_ = false;
+  }
+  if (ids == nullptr) return true;
+  char* const at = const_cast<char*>(body.data());
+  if (type == be::kDataRow) return ids::make_row_canonical(at, body.size(), row_types_, *ids);
+  if (type == be::kRowDescription) row_types_known_ = ids::read_columns(at, body.size(), *ids, row_types_);
+  make_canonical(type, at, body.size(), *ids);
+  return true;
+}
+
 void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
   switch (pipeline.classify(type)) {
     case Verdict::kContinues: {
@@ -361,7 +387,7 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
         if (owner_ != nullptr) owner_->on_copy_in(*this);
       }
       if (type == be::kCommandComplete && (!head.forward || link.collect)) link.tag.assign(body.data(), body.size() - 1);
-      if (type == be::kParameterDescription && !head.forward) link.types.assign(body);
+      if (type == be::kParameterDescription && (!head.forward || head.effect != 0)) link.types.assign(body);
       if (head.forward) give(head, whole);
       return;
     }
@@ -373,6 +399,7 @@ void ServerConn::take_frame(char type, Bytes body, Bytes whole) {
       --link.owed;
       if (entry.kind == OwedKind::kExecute) link.copy_in = false;
       if (type == be::kRowDescription && entry.effect != 0) link.description = hash_of_description(body);
+      if (entry.described != 0 && (type == be::kNoData || (row_types_known_ && row_types_.empty()))) statements.set_plain(entry.described);
       owner_->on_entry_done(*this, entry, EntryOutcome::kDone);
       return;
     }

@@ -10,6 +10,7 @@
 #include "drivers/net/stream.h"
 #include "drivers/pgwire/error_fields.h"
 #include "drivers/pgwire/pipeline.h"
+#include "proxy/core/object_ids.h"
 #include "proxy/core/pins.h"
 #include "proxy/core/prepared.h"
 #include "proxy/core/reported.h"
@@ -189,6 +190,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler, privat
   void read_some();
   void process();
   void take_frame(char type, Bytes body, Bytes whole);
+  bool rows_are_translated() const;
+  bool translate(char type, Bytes body);
   void take_error(Bytes body, Bytes whole);
   void take_ready(Bytes body, Bytes whole);
   void take_stray(char type, Bytes body);
@@ -214,6 +217,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler, privat
   bool hung_up_ = false;         // the server sends no more: read on to the end of the stream
   bool readable_ = false;        // an edge said so and we have not read to its end
   bool owner_touched_ = false;   // replies were handed out in this batch
+  std::vector<ids::Column> row_types_;  // columns whose binary values have OIDs of this server's own in them, as last described
+  bool row_types_known_ = false;        // none of its columns is of a type of which nothing is known
   std::uint32_t body_left_ = 0;  // of a message that is streamed on
   bool body_forward_ = false;
   bool ending_ = false;          // it is lost once its owner has seen the last reply

@@ -330,6 +330,10 @@ class Session final : public net::IoHandler,
   RouteText placed_text(const Plan& statement, const sharding::Route& route);
   std::optional<Error> refused_later(const Plan& statement, const sharding::Route& route, std::string_view text) const;
   static Error needs_read_committed();
+  static void note_parameter_types(Statement& statement, const std::string& description);
+  bool describe_rows(ServerConn& conn, Bytes portal, std::uint64_t id);
+  std::optional<Error> unknown_parameter(const Portal& portal) const;
+  static void localize_bind(ServerConn& conn, std::string& out, std::size_t tail, const Statement& statement);
   Result<RouteText> route_text(const Plan& statement, std::string_view text, const sharding::Values& values, std::string_view comment);
   std::vector<Oid> explained_types(const Plan& plan, const std::vector<Oid>& types) const;
 
@@ -488,13 +492,13 @@ class Session final : public net::IoHandler,
   Task<bool> take_reply(ServerConn& conn, sharding::ReplyJoin& reply);
   void tell_write_failure(const WritePart& part, const std::string& sql);
   bool default_isolation_is_snapshot() const;
+  bool in_snapshot_transaction() const;
+  bool relaxed_isolation() const { return hints_ != nullptr && hints_->multi_shard_isolation == Hints::Isolation::kRelaxed; }
+  bool refuses_default_isolation() const { return !relaxed_isolation() && default_isolation_is_snapshot(); }
 
   // --- session_copy_shards.cc: COPY FROM STDIN to several shards; session_copy_out.cc: COPY TO STDOUT from several
   enum class CopyEnd : std::uint8_t { kDone, kFailed, kRefused, kLost };  // kFailed: by the client
   Task<bool> run_copy_shards(PlanPtr plan, std::size_t index, std::string_view whole, Portal* portal);
-  bool in_snapshot_transaction() const;
-  bool relaxed_isolation() const { return hints_ != nullptr && hints_->multi_shard_isolation == Hints::Isolation::kRelaxed; }
-  bool refuses_default_isolation() const { return !relaxed_isolation() && default_isolation_is_snapshot(); }
   Task<bool> open_copies(CopyShards& copy, const Plan& statement, const std::string& sql);
   Task<bool> close_copies(CopyShards& copy, std::string_view reason);
   Task<bool> serve_copies(CopyShards& copy, Portal* portal);

@@ -8,6 +8,7 @@
 #include "proxy/core/extended.h"
 #include "proxy/core/extended_rules.h"
 #include "proxy/core/many_cursor.h"
+#include "proxy/core/object_ids.h"
 #include "proxy/core/part_bind.h"
 #include "proxy/core/session.h"
 #include "proxy/core/sql_prepare.h"
@@ -73,6 +74,23 @@ Task<> Session::on_bind(Bytes body, const pgwire::BindMessage* decoded) {
   }
   if (!co_await bound_effects()) co_return;
   co_await bind_somewhere(bind, statement, *plan);
+}
+
+// A parameter that cannot be sent to one of the shards.
+std::optional<Error> Session::unknown_parameter(const Portal& portal) const {
+  for (const ServerId primary : pools_->primaries) {
+    const auto* ids = pools_->pool(primary).object_ids();
+    if (ids == nullptr) continue;
+    std::string tail = portal.bind_tail;
+    if (auto error = ids::make_bind_local(tail.data(), tail.size(), portal.statement->types, portal.statement->described_types, *ids)) return error;
+  }
+  return std::nullopt;
+}
+
+// The end of `out` is what stands behind a Bind's names: its values become those of this server. unknown_parameter() has been asked.
+void Session::localize_bind(ServerConn& conn, std::string& out, std::size_t tail, const Statement& statement) {
+  const auto* ids = conn.pool().object_ids();
+  if (ids != nullptr) ids::make_bind_local(out.data() + out.size() - tail, tail, statement.types, statement.described_types, *ids);
 }
 
 // Outside a transaction block the unnamed portal does not outlive the messages that the server may skip.
@@ -172,6 +190,10 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
     portal.on_all = true;
     portal.route = route;
     portal.bind_tail = bind.after_names;
+    if (auto error = bind.formats.count == 0 ? std::nullopt : unknown_parameter(portal)) {
+      co_await fail_group(*error);
+      co_return false;
+    }
     e.unanswered = portal.name;
     e.portals.push_back(std::move(portal));
     co_return true;
@@ -221,6 +243,14 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
     e.large_conn = conn;
     e.risk.uses += 2;
   }
+  if (const auto* ids = bind.formats.count == 0 ? nullptr : conn->pool().object_ids()) {
+    const std::size_t tail = bind.after_names.size();
+    if (auto error = ids::make_bind_local(out.data() + out.size() - tail, tail, sent->types, sent->described_types, *ids)) {
+      co_await fail_group(*error);
+      co_return false;
+    }
+  }
+  portal.binary = bind.result_formats.any_binary();
   conn->queue(out);
   conn->owe({.kind = OwedKind::kBind, .effect = bind_effect(portal.name), .owner = this});
   conn->link.unsynced = true;

@@ -226,14 +226,14 @@ Task<> Session::describe_statement(StatementPtr statement, std::shared_ptr<Clien
   }
   ServerConn* conn = co_await any_conn();
   if (conn == nullptr) co_return;
-  std::uint16_t effect = 0;
   if (client) {
     note_risk(client);
     e.risk.described = true;
   }
   ensure_parsed(*conn, statement, 0);
-  if (client) {
-    e.effects.push_back({.kind = Kind::kDescribe, .client = std::move(client)});
+  std::uint16_t effect = 0;
+  if (client || pools_->database->sharded()) {
+    e.effects.push_back({.kind = Kind::kDescribe, .statement = statement, .client = std::move(client)});
     effect = static_cast<std::uint16_t>(e.effects.size());
   }
   worker_.scratch.clear();
@@ -360,6 +360,8 @@ Task<> Session::on_execute(Bytes body) {
     co_await fail_group(conn.lost_reason());
     co_return;
   }
+  const std::uint64_t id = portal->statement->unnamed ? 0 : portal->statement->id;
+  const bool binary = portal->binary;
   e.effects.push_back({.kind = Kind::kExecute, .plan = portal->plan, .statement = portal->statement});
   const auto effect = static_cast<std::uint16_t>(e.effects.size());
   bool wait = false;
@@ -377,9 +379,10 @@ Task<> Session::on_execute(Bytes body) {
   if (e.conn != &conn && !co_await leave_group_conn()) co_return;
   use(conn);
   worker_.scratch.clear();
+  const bool typed = binary && !conn.statements.is_plain(id) && describe_rows(conn, execute.portal, id);
   pgwire::append_execute(worker_.scratch, execute.portal, execute.max_rows);
   conn.queue(worker_.scratch);
-  conn.owe({.kind = OwedKind::kExecute, .effect = effect, .owner = this});
+  conn.owe({.kind = OwedKind::kExecute, .typed = typed, .effect = effect, .owner = this});
   conn.link.unsynced = conn.link.executed = e.ran = true;
   if (wait) {
     co_await drain_group();
@@ -440,6 +443,17 @@ bool Session::may_be_on_server(Bytes portal) const {
   return !portal.empty() || client_status() == pgwire::TxStatus::kFailed;
 }
 
+// Appends to `scratch` what makes the server tell the types of the rows that follow: it may have numbers of its own for them. `id`: of the
+// statement, to be remembered if there are none in its rows; or 0.
+bool Session::describe_rows(ServerConn& conn, Bytes portal, std::uint64_t id) {
+  const auto* ids = conn.pool().object_ids();
+  if (ids == nullptr || !ids->types_differ()) return false;
+  pgwire::append_describe(worker_.scratch, 'P', portal);
+  conn.owe({.kind = OwedKind::kDescribePortal, .forward = false, .described = id, .owner = this});
+  ext_->risk.uses += 2;  // not to be sent again: its answer is not the client's
+  return true;
+}
+
 // A portal that only the server may know: a cursor of DECLARE, or what is left of a simple query. False: the client has no
 // server, or more than one.
 Task<bool> Session::ask_server(pgwire::OwedKind kind, std::string message) {
@@ -452,8 +466,11 @@ Task<bool> Session::ask_server(pgwire::OwedKind kind, std::string message) {
     if (closing_ || conn.lost()) co_return false;
   }
   use(conn);
-  conn.queue(message);
-  conn.owe({.kind = kind, .owner = this});
+  worker_.scratch.clear();
+  const bool typed = kind == OwedKind::kExecute && describe_rows(conn, Bytes(message.c_str() + pgwire::kHeaderSize), 0);
+  worker_.scratch += message;
+  conn.queue(worker_.scratch);
+  conn.owe({.kind = kind, .typed = typed, .owner = this});
   conn.link.unsynced = true;
   if (kind == OwedKind::kExecute) conn.link.executed = conn.link.wrote = true;
   co_return true;

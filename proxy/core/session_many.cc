@@ -132,12 +132,14 @@ void Session::send_part(ServerConn& conn, const sharding::ShardText& text, const
     pgwire::append_parse(out, "", text.text, types_here(part_types(*portal, spread), conn.pool().object_ids(), room));
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
     conn.statements.unnamed = 0;
-    pgwire::append_bind_renamed(out, "", "", with_formats(portal->bind_tail, hidden_columns(spread)));
+    const std::string tail = with_formats(portal->bind_tail, hidden_columns(spread));
+    pgwire::append_bind_renamed(out, "", "", tail);
+    localize_bind(conn, out, tail.size(), *portal->statement);
     conn.owe({.kind = OwedKind::kBind, .owner = this});
     pgwire::append_describe(out, 'P', "");
     conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});
     pgwire::append_execute(out, "");
-    conn.owe({.kind = OwedKind::kExecute, .owner = this});
+    conn.owe({.kind = OwedKind::kExecute, .typed = true, .owner = this});
     pgwire::append_sync(out);
     conn.owe({.kind = OwedKind::kSync, .forward_ready = false, .owner = this});
   }

@@ -349,14 +349,17 @@ void Session::send_write(const WritePart& part, const Plan& statement, const std
     pgwire::append_parse(out, "", own, types_here(types, conn.pool().object_ids(), room));
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
     conn.statements.unnamed = 0;
-    pgwire::append_bind_renamed(out, "", "", part.insert ? sharding::part_bind(portal->bind_tail, *part.insert) : portal->bind_tail);
+    const std::string tail = part.insert ? sharding::part_bind(portal->bind_tail, *part.insert) : portal->bind_tail;
+    pgwire::append_bind_renamed(out, "", "", tail);
+    localize_bind(conn, out, tail.size(), *portal->statement);
     conn.owe({.kind = OwedKind::kBind, .owner = this});
-    if (portal->described || statement.returns_rows) {
+    const bool describes = portal->described || statement.returns_rows;
+    if (describes) {
       pgwire::append_describe(out, 'P', "");
       conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});
     }
     pgwire::append_execute(out, "");
-    conn.owe({.kind = OwedKind::kExecute, .owner = this});
+    conn.owe({.kind = OwedKind::kExecute, .typed = describes, .owner = this});
     pgwire::append_sync(out);
     conn.owe({.kind = OwedKind::kSync, .forward_ready = false, .owner = this});
   }

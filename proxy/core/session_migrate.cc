@@ -21,6 +21,13 @@ SettingsPtr settings_from(const std::vector<Settings::Entry>& entries) {
   return settings;
 }
 
+// With those that a server has told, where values in binary format may be read by them: see value_ids.cc.
+const std::vector<Oid>& types_to_keep(const Statement& statement) {
+  const auto& told = statement.described_types;
+  const bool users = std::any_of(told.begin(), told.end(), [](Oid type) { return type >= schema::ObjectIds::kFirstUserOid; });
+  return users && statement.sql_tail.empty() ? told : statement.types;
+}
+
 // What the new configuration does not know any more is forgotten: its shards are others.
 HintsPtr hints_from(const std::vector<std::pair<std::string, std::string>>& values, const HintDomain& domain) {
   if (values.empty()) return nullptr;
@@ -87,9 +94,9 @@ bool Session::freeze() {
   if (ext_) {
     for (const auto& [name, client] : ext_->named) {
       const Statement& statement = *client->statement;
-      state.prepared.push_back({name, statement.text, statement.types, statement.sql_tail});
+      state.prepared.push_back({name, statement.text, types_to_keep(statement), statement.sql_tail});
     }
-    if (ext_->unnamed) state.unnamed = {"", ext_->unnamed->text, ext_->unnamed->types, {}};
+    if (ext_->unnamed) state.unnamed = {"", ext_->unnamed->text, types_to_keep(*ext_->unnamed), {}};
   }
   if (told_) state.reported.assign(told_->begin(), told_->end());
   state.input = in_.view();

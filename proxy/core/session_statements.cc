@@ -187,6 +187,14 @@ void Session::undo_parse(const std::string& name, const StatementPtr& before) {
   }
 }
 
+// As the client was told them: by the canonical shard's numbers.
+void Session::note_parameter_types(Statement& statement, const std::string& description) {
+  pgwire::ParameterDescription types;
+  if (!decode(Bytes(description), types)) return;
+  statement.described_types.clear();
+  for (std::size_t i = 0; i < types.count; ++i) statement.described_types.push_back(types.type(i));
+}
+
 void Session::settle_effect(ServerConn& from, const ServerEntry& entry, EntryOutcome outcome) {
   Extended& e = *ext_;
   auto& effect = e.effects[entry.effect - 1u];
@@ -240,7 +248,9 @@ void Session::settle_effect(ServerConn& from, const ServerEntry& entry, EntryOut
       return;
     }
     case Kind::kDescribe:
-      if (done) effect.client->description = from.link.description;
+      if (!done) return;
+      if (effect.client) effect.client->description = from.link.description;
+      if (effect.statement && pools_->database->sharded()) note_parameter_types(*effect.statement, from.link.types);
       return;
     case Kind::kExecute: {
       if (outcome == EntryOutcome::kSkipped || !effect.plan || effect.plan->statements.empty()) return;
@@ -263,6 +273,7 @@ void Session::rename_error(const ServerConn& from, pgwire::ErrorFields fields, s
   for (; end < fields.message.size() && fields.message[end] >= '0' && fields.message[end] <= '9'; ++end) {
     id = id * 10 + static_cast<std::uint64_t>(fields.message[end] - '0');
   }
+  if (end == at + kQuoted.size()) return;  // a name of the client's
   const auto renamed = [&](const std::string& name) {
     std::string message(fields.message.substr(0, at + 1));
     message.append(name).append(fields.message.substr(end));
@@ -273,7 +284,6 @@ void Session::rename_error(const ServerConn& from, pgwire::ErrorFields fields, s
   if (id == 0) return renamed(ext_->missing);
   for (const auto& [name, client] : ext_->named) {
     if (client->statement->id == id) return renamed(name);
-  if (end == at + kQuoted.size()) return;  // a name of the client's
   }
 }
 

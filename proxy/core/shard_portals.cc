@@ -108,7 +108,9 @@ void ShardPortals::send_open(Session& s, Part& part, const Query& query) {
   pgwire::append_parse(out, "", cursor ? statement_ : text_.text, types_here(types, conn.pool().object_ids(), room));
   owe(OwedKind::kParse, false);
   conn.statements.unnamed = 0;
-  pgwire::append_bind_renamed(out, cursor ? "" : name_, "", cursor ? tail : with_formats(tail, hidden_));
+  const std::string bind = cursor ? tail : with_formats(tail, hidden_);
+  pgwire::append_bind_renamed(out, cursor ? "" : name_, "", bind);
+  if (query.portal != nullptr) Session::localize_bind(conn, out, bind.size(), *query.portal->statement);
   owe(OwedKind::kBind, !cursor);
   if (cursor) {
     pgwire::append_execute(out, "");
@@ -123,9 +125,18 @@ void ShardPortals::send_open(Session& s, Part& part, const Query& query) {
 void ShardPortals::send_fetch(Session& s, Part& part, std::uint64_t rows) {
   ServerConn& conn = *part.conn;
   std::string out;
+  // Numbers of types in the rows may be this server's own: it has to tell where they are.
+  const auto* ids = conn.pool().object_ids();
+  const bool typed = ids != nullptr && ids->types_differ();
+  const auto describe = [&](Bytes name) {
+    if (!typed) return;
+    pgwire::append_describe(out, 'P', name);
+    conn.owe({.kind = OwedKind::kDescribePortal, .forward = false, .owner = &s});
+  };
   if (rows > 0 && kind_ == Kind::kPortal) {
+    describe(name_);
     pgwire::append_execute(out, name_, rows == kAll ? 0 : static_cast<std::int32_t>(rows));
-    conn.owe({.kind = OwedKind::kExecute, .owner = &s});
+    conn.owe({.kind = OwedKind::kExecute, .typed = typed, .owner = &s});
   } else if (rows > 0) {
     auto formats = formats_;
     if (formats.size() > 1) formats.resize(formats.size() + hidden_);
@@ -134,8 +145,9 @@ void ShardPortals::send_fetch(Session& s, Part& part, std::uint64_t rows) {
     conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", bind_formats(formats));
     conn.owe({.kind = OwedKind::kBind, .forward = false, .owner = &s});
+    describe("");
     pgwire::append_execute(out, "");
-    conn.owe({.kind = OwedKind::kExecute, .owner = &s});
+    conn.owe({.kind = OwedKind::kExecute, .typed = typed, .owner = &s});
   }
   pgwire::append_sync(out);
   conn.owe({.kind = OwedKind::kSync, .forward_ready = false, .owner = &s});

@@ -12,7 +12,6 @@ namespace be = pgwire::be;
 
 namespace {
 
-constexpr Oid kFirstUserOid = 16384;
 constexpr std::size_t kCutAt = 64 * 1024;
 
 std::uint32_t big_endian(Bytes bytes, std::size_t at, std::size_t size) {
@@ -30,14 +29,6 @@ Error malformed() {
 }
 
 }  // namespace
-
-// Binary values of a user's type may hold OIDs, which are others on each shard.
-std::optional<Error> RowMerge::refused_format(const Column& column) {
-  if (!column.binary || column.type < kFirstUserOid) return std::nullopt;
-  return make_error(ErrorCode::kUnsupported, "a user's type in binary format is not supported in a query over several shards",
-                    "Ask for text format, or cast the column to a type of PostgreSQL's own.",
-                    "Its values may hold OIDs, which are others on each shard.");
-}
 
 RowMerge::RowMerge(std::vector<std::string*> streams, Options options) : options_(std::move(options)) {
   for (std::string* stream : streams) sources_.emplace_back().stream = stream;
@@ -96,7 +87,6 @@ std::optional<Error> RowMerge::set_formats(std::span<const std::int16_t> codes) 
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     const bool one = codes.size() == 1;
     columns_[c].binary = !codes.empty() && (one || (c < visible && c < codes.size())) && codes[one ? 0 : c] == 1;
-    if (const auto refused = refused_format(columns_[c])) return refused;
   }
   return std::nullopt;
 }
@@ -171,7 +161,6 @@ bool RowMerge::describe(std::size_t i, Bytes body, std::string& out) {
     columns[c].binary = big_endian(body, zero + 17, 2) == 1;
     at = zero + 19;
     if (c + 1 + hidden_ == count) visible_end = at;
-    if (auto refused = refused_format(columns[c])) return fail(std::move(*refused));
   }
   sources_[i].described = true;
   if (i > 0) {

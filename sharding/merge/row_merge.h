@@ -79,7 +79,6 @@ class RowMerge {
     bool binary = false;
   };
 
-  static std::optional<Error> refused_format(const Column& column);
   bool advance(std::size_t i, std::string& out);  // up to a row or the end; false: wait or failed
   bool describe(std::size_t i, Bytes body, std::string& out);
   bool read_key(Source& source, Bytes body);

@@ -12,7 +12,6 @@ namespace be = pgwire::be;
 
 namespace {
 
-constexpr Oid kFirstUserOid = 16384;
 
 std::uint32_t big_endian(Bytes bytes, std::size_t at, std::size_t size) {
   std::uint32_t out = 0;
@@ -114,12 +113,6 @@ bool WriteReply::describe(Bytes message) {
     return false;
   }
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (columns[i].binary && columns[i].type >= kFirstUserOid) {
-      fail(make_error(ErrorCode::kUnsupported, "a user's type in binary format is not supported in RETURNING over several shards",
-                      "Ask for text format, or cast the column to a type of PostgreSQL's own.",
-                      "Its values may hold OIDs, which are others on each shard."));
-      return false;
-    }
     if (columns[i].type == first[i].type) continue;
     fail(make_error(ErrorCode::kUnsupported, "the shards answered with different types in one column",
                     "Compare the tables on all shards, or cast the column to text."));

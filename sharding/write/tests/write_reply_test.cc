@@ -18,9 +18,9 @@ std::string message(char type, std::string_view body) {
 }
 std::string row(std::string_view text) { return message('D', std::string("\0\1\0\0\0", 5) + static_cast<char>(text.size()) + std::string(text)); }
 std::string tag(const std::string& text) { return message('C', text + '\0'); }
-std::string columns(int type, bool binary = false) {
+std::string columns(int type) {
   return message('T', std::string("\0\1n\0\0\0\0\0\0\0\0\0", 12) + static_cast<char>(type >> 8) + static_cast<char>(type) +
-                          std::string("\0\4\377\377\377\377\0", 7) + static_cast<char>(binary));
+                          std::string("\0\4\377\377\377\377\0\0", 8));
 }
 
 std::string take(WriteReply& reply, std::string stream, Step expected = Step::kDone) {
@@ -89,17 +89,6 @@ TEST(WriteReply, RefusesTypesThatDifferBetweenShards) {
   take(reply, columns(23) + tag("DELETE 0"));
   reply.begin();
   take(reply, columns(25) + tag("DELETE 0"), Step::kFailed);
-  EXPECT_EQ(reply.error().code, ErrorCode::kUnsupported);
-}
-
-TEST(WriteReply, TakesUsersTypesInTextOnly) {
-  WriteReply reply({});
-  reply.begin();
-  take(reply, columns(20000) + tag("DELETE 0"));
-  reply.begin();
-  take(reply, columns(20000) + tag("DELETE 0"));
-  reply.begin();
-  take(reply, columns(20000, true) + tag("DELETE 0"), Step::kFailed);
   EXPECT_EQ(reply.error().code, ErrorCode::kUnsupported);
 }
 
