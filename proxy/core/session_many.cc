@@ -133,7 +133,7 @@ void Session::send_part(ServerConn& conn, const sharding::ShardText& text, const
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
     conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", with_formats(portal->bind_tail, hidden_columns(spread)));
-    conn.owe({.kind = OwedKind::kBind, .owner = this});
+    conn.owe({.kind = OwedKind::kBind, .forward = !portal->bound, .owner = this});
     pgwire::append_describe(out, 'P', "");
     conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});
     pgwire::append_execute(out, "");

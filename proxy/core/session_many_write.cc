@@ -350,7 +350,7 @@ void Session::send_write(const WritePart& part, const Plan& statement, const std
     conn.owe({.kind = OwedKind::kParse, .forward = false, .owner = this});
     conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", part.insert ? sharding::part_bind(portal->bind_tail, *part.insert) : portal->bind_tail);
-    conn.owe({.kind = OwedKind::kBind, .owner = this});
+    conn.owe({.kind = OwedKind::kBind, .forward = !portal->bound, .owner = this});
     if (portal->described || statement.returns_rows) {
       pgwire::append_describe(out, 'P', "");
       conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});
