@@ -302,7 +302,7 @@ bool GatherQuery::numbers_differ() const {
 void GatherQuery::tell_columns() {
   auto& out = session_.worker_.scratch;
   out.clear();
-  if (portal_ != nullptr) pgwire::append_bind_complete(out);
+  if (portal_ != nullptr && !portal_->bound) pgwire::append_bind_complete(out);
   if (portal_ == nullptr || portal_->described) {
     const std::string& tail = portal_ == nullptr ? kNoParams : portal_->bind_tail;
     const Bytes formats = BindTail(tail).result_formats;

@@ -13,16 +13,26 @@ namespace howdah::proxy {
 namespace be = pgwire::be;
 using Direction = FetchCommand::Direction;
 
-ManyCursor::ManyCursor(std::string name, Scroll scroll, ShardPortalsPtr source)
-    : name_(std::move(name)), scroll_(scroll), description_(source->description()), source_(std::move(source)), keeps_(scroll == Scroll::kYes) {}
+namespace {
 
-ManyCursor::ManyCursor(std::string name, Scroll scroll, Bytes answer, std::string& out) : name_(std::move(name)), scroll_(scroll), keeps_(true) {
+constexpr std::int16_t kText[] = {0};
+
+}  // namespace
+
+ManyCursor::ManyCursor(std::string name, Scroll scroll, std::vector<std::int16_t> formats, ShardPortalsPtr source)
+    : name_(std::move(name)), scroll_(scroll), description_(source->description()), source_(std::move(source)), keeps_(scroll == Scroll::kYes) {
+  if (!source_->set_formats(formats)) formats_ = std::move(formats);
+}
+
+ManyCursor::ManyCursor(std::string name, Scroll scroll, std::vector<std::int16_t> formats, Bytes answer, std::string& out)
+    : name_(std::move(name)), scroll_(scroll), formats_(std::move(formats)), keeps_(true) {
   pgwire::Frame frame;
   for (; pgwire::next_frame(answer, pgwire::kMaxServerLength, frame) == pgwire::FrameStatus::kOk; answer.remove_prefix(frame.whole.size())) {
     if (frame.type == be::kDataRow) {
       keep(frame.whole);
     } else if (frame.type == be::kRowDescription) {
       description_ = frame.whole;
+      description_ = description(kText);
     } else if (frame.type != be::kCommandComplete && frame.type != be::kBindComplete) {
       out.append(frame.whole);
     }

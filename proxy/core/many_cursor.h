@@ -24,9 +24,10 @@ class ManyCursor {
  public:
   enum class Scroll : std::uint8_t { kUnsaid, kNo, kYes };
 
-  ManyCursor(std::string name, Scroll scroll, ShardPortalsPtr source);
-  // `answer`: a query's whole answer by the simple protocol. What is neither its description nor its rows goes to `out`.
-  ManyCursor(std::string name, Scroll scroll, Bytes answer, std::string& out);
+  // `formats`: what rows are read in as long as no FETCH has said it.
+  ManyCursor(std::string name, Scroll scroll, std::vector<std::int16_t> formats, ShardPortalsPtr source);
+  // `answer`: a query's whole answer. What is neither its description nor its rows goes to `out`.
+  ManyCursor(std::string name, Scroll scroll, std::vector<std::int16_t> formats, Bytes answer, std::string& out);
 
   const std::string& name() const { return name_; }
   std::optional<Error> check_formats(std::span<const std::int16_t> formats) const;

@@ -57,18 +57,16 @@ std::vector<std::int16_t> result_formats(Bytes tail) {
   return formats;
 }
 
-std::string without_formats(std::string tail) {
-  tail.resize(formats_at(tail));
-  tail.append(2, '\0');
-  return tail;
-}
+Bytes formats_of(Bytes tail) { return tail.substr(formats_at(tail)); }
 
-std::string bind_formats(std::span<const std::int16_t> formats) {
-  std::string tail(4, '\0');
+std::string with_result_formats(std::string tail, std::span<const std::int16_t> formats) {
+  tail.resize(formats_at(tail));
   put_int16(tail, formats.size());
   for (const std::int16_t format : formats) put_int16(tail, static_cast<std::uint16_t>(format));
   return tail;
 }
+
+std::string bind_formats(std::span<const std::int16_t> formats) { return with_result_formats(kBindNothing, formats); }
 
 std::vector<Oid> part_types(const Portal& portal, const sql::Spread& spread) {
   std::vector<Oid> types = portal.statement->types;

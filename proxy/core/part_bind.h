@@ -24,8 +24,10 @@ std::size_t hidden_columns(const sharding::sql::Spread& spread);
 std::string with_formats(std::string tail, std::size_t hidden);
 // The result formats that it names.
 std::vector<std::int16_t> result_formats(Bytes tail);
-// ... without them: all results as text.
-std::string without_formats(std::string tail);
+// ... as they stand there, with their count.
+Bytes formats_of(Bytes tail);
+// ... with these instead.
+std::string with_result_formats(std::string tail, std::span<const std::int16_t> formats);
 // A Bind without parameters that names these.
 std::string bind_formats(std::span<const std::int16_t> formats);
 

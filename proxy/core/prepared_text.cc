@@ -85,7 +85,11 @@ std::optional<PreparedName> executes(std::string_view text, const sql::LexerOpti
 }
 
 std::optional<std::vector<std::optional<std::string>>> plain_arguments(std::string_view text, const sql::LexerOptions& options,
-                                                                       std::uint32_t at, std::uint32_t end) {
+                                                                       std::uint32_t at, std::uint32_t end,
+                                                                       std::vector<ArgumentKind>* kinds) {
+  const auto note = [kinds](ArgumentKind kind) {
+    if (kinds != nullptr) kinds->push_back(kind);
+  };
   std::vector<std::optional<std::string>> values;
   sql::Scanner scanner(text.substr(0, end), options, at);
   Token token = scanner.next();
@@ -100,8 +104,10 @@ std::optional<std::vector<std::optional<std::string>>> plain_arguments(std::stri
     }
     if (is_word(text, token, "null")) {
       values.push_back(std::nullopt);
+      note(ArgumentKind::kNull);
     } else if (is_word(text, token, "true") || is_word(text, token, "false")) {
       values.push_back(std::string(text.substr(token.begin, token.end - token.begin)));
+      note(ArgumentKind::kBoolean);
     } else {
       const bool plain = token.kind == TokenKind::kLiteral &&
                          (token.literal == sql::LiteralClass::kInt4 || token.literal == sql::LiteralClass::kInt8 ||
@@ -109,6 +115,7 @@ std::optional<std::vector<std::optional<std::string>>> plain_arguments(std::stri
       const sql::Slot slot{token.begin, token.end - token.begin, token.literal, token.plain};
       if (!plain || !sql::literal_value(text, slot, options, value)) return std::nullopt;
       values.push_back(std::move(value));
+      note(token.literal == sql::LiteralClass::kString ? ArgumentKind::kString : ArgumentKind::kNumber);
     }
     token = scanner.next();
   } while (is_symbol(text, token, ','));

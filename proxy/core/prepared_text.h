@@ -30,10 +30,13 @@ std::optional<PreparedName> prepares(std::string_view sql, const sharding::sql::
 std::optional<PreparedName> executes(std::string_view sql, const sharding::sql::LexerOptions& options,
                                      const sharding::sql::StatementPlan& plan);
 
+enum class ArgumentKind : std::uint8_t { kNull, kBoolean, kNumber, kString };
+
 // The arguments of an EXECUTE, when all of them are integers, strings, booleans or NULL: as text that a parameter's input
-// function reads. Nothing when one is another expression. `at`: behind the name.
+// function reads. Nothing when one is another expression. `at`: behind the name. `kinds`, unless null: what each is.
 std::optional<std::vector<std::optional<std::string>>> plain_arguments(std::string_view sql,
                                                                        const sharding::sql::LexerOptions& options,
-                                                                       std::uint32_t at, std::uint32_t end);
+                                                                       std::uint32_t at, std::uint32_t end,
+                                                                       std::vector<ArgumentKind>* kinds = nullptr);
 
 }  // namespace howdah::proxy

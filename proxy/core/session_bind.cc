@@ -130,6 +130,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   nothing.where = sql::Where::kHome;
   nothing.writes = false;
   std::vector<std::string> configs;
+  std::string executed;  // the arguments of an EXECUTE on several shards
   if (what != nullptr && SqlPrepare(*this, *what, statement->text).executes()) {
     const SqlPrepare execute(*this, *what, statement->text);
     auto found = SqlPrepare(*this, *what, statement->text).resolve();
@@ -148,6 +149,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
       portal.statement = target;
     }
     resolved = found->run;
+    executed = found->values;
     what = &resolved;
     portal.client.reset();
   } else if (what != nullptr) {
@@ -189,8 +191,8 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   if (on_all) {
     portal.on_all = true;
     portal.route = route;
-    portal.bind_tail = bind.after_names;
-    if (auto error = bind.formats.count == 0 ? std::nullopt : unknown_parameter(portal)) {
+    portal.bind_tail = executed.empty() ? std::string(bind.after_names) : executed + std::string(formats_of(bind.after_names));
+    if (auto error = bind.formats.count == 0 || !executed.empty() ? std::nullopt : unknown_parameter(portal)) {
       co_await fail_group(*error);
       co_return false;
     }

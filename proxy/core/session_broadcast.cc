@@ -164,7 +164,7 @@ void Session::send_everywhere(ServerConn& conn, std::string_view text, Portal* p
     conn.statements.unnamed = 0;
     pgwire::append_bind_renamed(out, "", "", portal->bind_tail);
     localize_bind(conn, out, portal->bind_tail.size(), *portal->statement);
-    conn.owe({.kind = OwedKind::kBind, .owner = this});
+    conn.owe({.kind = OwedKind::kBind, .forward = !portal->bound, .owner = this});
     if (portal->described) {
       pgwire::append_describe(out, 'P', "");
       conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});

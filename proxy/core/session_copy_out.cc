@@ -31,7 +31,7 @@ Task<bool> Session::run_copy_out(PlanPtr plan, std::size_t index, sharding::Rout
     conn->flush(message);
   }
   worker_.scratch.clear();
-  if (portal != nullptr) {
+  if (portal != nullptr && !portal->bound) {
     worker_.scratch.append("2\0\0\0\4", 5);  // BindComplete, which waited for this
     if (portal->described) pgwire::append_no_data(worker_.scratch);
     send(worker_.scratch);

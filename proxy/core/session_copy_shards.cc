@@ -217,7 +217,7 @@ Task<bool> Session::close_copies(CopyShards& copy, std::string_view reason) {
 // From CopyInResponse to the end of the COPYs. False: the client was told, and no COPY is open.
 Task<bool> Session::serve_copies(CopyShards& copy, Portal* portal) {
   worker_.scratch.clear();
-  if (portal != nullptr) {
+  if (portal != nullptr && !portal->bound) {
     worker_.scratch.append("2\0\0\0\4", 5);  // BindComplete, which waited for this
     if (portal->described) pgwire::append_no_data(worker_.scratch);
   }

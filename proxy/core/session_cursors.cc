@@ -151,6 +151,9 @@ Task<bool> Session::open_cursor(PlanPtr plan, std::size_t index, sharding::Route
   const std::string query(text.substr(at->query));
   const auto scroll = at->scroll ? ManyCursor::Scroll::kYes : at->no_scroll ? ManyCursor::Scroll::kNo : ManyCursor::Scroll::kUnsaid;
   const std::size_t steps = tx_.replay.size();
+  // Clients that want all they get in binary say so here, too, where PostgreSQL takes it for nothing.
+  auto formats = portal == nullptr ? std::vector<std::int16_t>() : result_formats(portal->bind_tail);
+  if (formats.size() != 1) formats.clear();
   std::shared_ptr<ManyCursor> cursor;
   if (statement.spread->gathers) {
     // Its result is one server's, and kept here.
@@ -159,20 +162,20 @@ Task<bool> Session::open_cursor(PlanPtr plan, std::size_t index, sharding::Route
     if (portal != nullptr) {
       asked = *portal;
       asked.described = true;
-      asked.bind_tail = without_formats(asked.bind_tail);
+      asked.bind_tail = with_result_formats(asked.bind_tail, formats);
     }
     spool_ = &spool;
     const bool ok = co_await run_many(plan, index, route, query, portal == nullptr ? nullptr : &asked);
     spool_ = nullptr;
     if (closing_) co_return false;
-    cursor = std::make_shared<ManyCursor>(statement.name, scroll, spool, out);
+    cursor = std::make_shared<ManyCursor>(statement.name, scroll, formats, spool, out);
     send_moved(out, before);
     if (!ok) co_return false;
   } else {
     auto source = co_await ShardPortals::open(*this, {.statement = statement, .route = route, .text = query, .before = before, .portal = portal,
                                                       .name = statement.name, .kind = ShardPortals::Kind::kCursor});
     if (!source || !co_await source->settle(*this)) co_return false;
-    cursor = std::make_shared<ManyCursor>(statement.name, scroll, std::move(source));
+    cursor = std::make_shared<ManyCursor>(statement.name, scroll, formats, std::move(source));
   }
   if (!notes_) notes_ = std::make_unique<StateNotes>();
   notes_->cursors.push_back({statement.name, nullptr, statement.pin == PinReason::kHoldCursor, false, steps, std::move(cursor)});

@@ -205,7 +205,7 @@ Task<bool> Session::explain_parts(std::vector<WritePart>& parts, const Plan& sta
 std::string Session::explained(std::span<const WritePart> parts, const Plan& statement, const std::string& what,
                                const std::vector<std::string>& replies, const Portal* portal) const {
   std::string out;
-  if (portal != nullptr) out.append("2\0\0\0\4", 5);  // BindComplete, which waited for this
+  if (portal != nullptr && !portal->bound) out.append("2\0\0\0\4", 5);  // BindComplete, which waited for this
   if (portal == nullptr || portal->described) out += message_of(replies.front(), pgwire::be::kRowDescription);
   std::uint64_t mask = 0;
   for (const WritePart& part : parts) mask |= std::uint64_t{1} << (part.shard.value() & 63u);

@@ -307,8 +307,7 @@ Task<> Session::on_execute(Bytes body) {
       co_return;
     }
     if (!tx_.active() && !what.no_transaction && what.verb != Verb::kLock && more_binds_may_follow()) begin_implicit();
-    const bool done = kept.bound ? co_await keep_portal(kept, 0) : co_await run_everywhere(kept.plan, 0, kept.statement->text, &kept);
-    if (!done) e.failed = true;
+    if (!co_await run_everywhere(kept.plan, 0, kept.statement->text, &kept)) e.failed = true;
     co_return;
   }
   if (portal->conn == nullptr) {

@@ -135,7 +135,7 @@ void Session::send_part(ServerConn& conn, const sharding::ShardText& text, const
     const std::string tail = with_formats(portal->bind_tail, hidden_columns(spread));
     pgwire::append_bind_renamed(out, "", "", tail);
     localize_bind(conn, out, tail.size(), *portal->statement);
-    conn.owe({.kind = OwedKind::kBind, .owner = this});
+    conn.owe({.kind = OwedKind::kBind, .forward = !portal->bound, .owner = this});
     pgwire::append_describe(out, 'P', "");
     conn.owe({.kind = OwedKind::kDescribePortal, .owner = this});
     pgwire::append_execute(out, "");

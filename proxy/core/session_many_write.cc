@@ -352,7 +352,7 @@ void Session::send_write(const WritePart& part, const Plan& statement, const std
     const std::string tail = part.insert ? sharding::part_bind(portal->bind_tail, *part.insert) : portal->bind_tail;
     pgwire::append_bind_renamed(out, "", "", tail);
     localize_bind(conn, out, tail.size(), *portal->statement);
-    conn.owe({.kind = OwedKind::kBind, .owner = this});
+    conn.owe({.kind = OwedKind::kBind, .forward = !portal->bound, .owner = this});
     const bool describes = portal->described || statement.returns_rows;
     if (describes) {
       pgwire::append_describe(out, 'P', "");

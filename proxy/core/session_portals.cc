@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "drivers/pgwire/backend.h"
-#include "drivers/pgwire/frame.h"
 #include "proxy/core/extended.h"
 #include "proxy/core/session.h"
 #include "proxy/core/shard_portals.h"
@@ -23,19 +22,6 @@ bool streams(const Portal& portal) {
   return what.spread && !what.spread->gathers && !what.many_write && !what.many_copy && what.verb == Verb::kSelect;
 }
 
-// Without the first BindComplete.
-void drop_bind_complete(std::string& messages) {
-  std::size_t at = 0;
-  pgwire::Frame frame;
-  while (pgwire::next_frame(Bytes(messages).substr(at), pgwire::kMaxServerLength, frame) == pgwire::FrameStatus::kOk) {
-    if (frame.type == pgwire::be::kBindComplete) {
-      messages.erase(at, frame.whole.size());
-      return;
-    }
-    at += frame.whole.size();
-  }
-}
-
 }  // namespace
 
 // Execute of a portal over several shards. False: the client was told.
@@ -51,7 +37,7 @@ Task<bool> Session::run_portal(std::string name, std::uint32_t most) {
     if (!kept.stream && !co_await open_portal(name)) co_return false;
     co_return co_await run_stream(find_portal(name)->stream, most);
   }
-  if (most > 0 || kept.bound) co_return co_await keep_portal(kept, most);
+  if (most > 0) co_return co_await keep_portal(kept, most);
   Portal portal = kept;
   co_return co_await run_on_many(portal.plan, 0, portal.route, portal.statement->text, &portal, nullptr);
 }
@@ -84,26 +70,16 @@ Task<bool> Session::run_stream(std::shared_ptr<ShardPortals> stream, std::uint32
   co_return true;
 }
 
-// The statement runs to its end, and with a limit its rows are kept for the Executes to come, as PostgreSQL does for RETURNING.
+// The statement runs to its end, and its rows are kept for the Executes to come, as PostgreSQL does for RETURNING.
 Task<bool> Session::keep_portal(Portal portal, std::uint32_t most) {
   std::string spool, out;
   spool_ = &spool;
-  const bool many = portal.route.kind == sharding::Route::Kind::kManyShards;
-  const bool ok = many ? co_await run_on_many(portal.plan, 0, portal.route, portal.statement->text, &portal, nullptr)
-                       : co_await run_everywhere(portal.plan, 0, portal.statement->text, &portal);
+  const bool ok = co_await run_on_many(portal.plan, 0, portal.route, portal.statement->text, &portal, nullptr);
   spool_ = nullptr;
   if (closing_) co_return false;
-  if (portal.bound) drop_bind_complete(spool);
-  if (most == 0) {
-    send(spool);
-    co_return ok;
-  }
   const auto rows = std::make_shared<PortalRows>(spool, out);
   if (ok) rows->give(most, out);
-  if (Portal* known = find_portal(portal.name)) {
-    known->rows = rows;
-    known->bound = true;
-  }
+  if (Portal* known = find_portal(portal.name)) known->rows = rows;
   send(out);
   co_return ok;
 }
@@ -124,7 +100,7 @@ Task<bool> Session::settle_bound() {
     co_return false;
   }
   const Plan& what = portal->plan->statements[0];
-  if (what.many_copy || (portal->described && what.returns_rows)) {
+  if (portal->described && what.returns_rows) {
     co_await fail_group(make_error(ErrorCode::kUnsupported, "a portal over several shards that is described but not executed is not supported",
                                    "Send Execute before Sync or Flush, or describe the statement."));
     co_return false;
@@ -132,7 +108,7 @@ Task<bool> Session::settle_bound() {
   portal->bound = true;
   worker_.scratch.clear();
   pgwire::append_bind_complete(worker_.scratch);
-  if (portal->described) pgwire::append_no_data(worker_.scratch);
+  if (std::exchange(portal->described, false)) pgwire::append_no_data(worker_.scratch);
   send(worker_.scratch);
   co_return true;
 }

@@ -23,6 +23,10 @@ Error no_such(const std::string& name) {
   return make_error(ErrorCode::kUnknownStatement, "prepared statement \"" + name + "\" does not exist");
 }
 
+bool on_several(const sharding::Route& route) {
+  return route.kind == sharding::Route::Kind::kAllShards || route.kind == sharding::Route::Kind::kManyShards;
+}
+
 }  // namespace
 
 bool SqlPrepare::executes() const {
@@ -232,13 +236,66 @@ Result<ResolvedExecute> SqlPrepare::resolve() {
   if (hint.empty()) hint = resolved.target->hint();
   const auto route = s.route_of(run, s.values_of(resolved.target->text, resolved.target->slots, params), hint);
   if (!route) return route.error();
-  if (route->kind == sharding::Route::Kind::kAllShards || route->kind == sharding::Route::Kind::kManyShards) {
-    return make_error(ErrorCode::kUnsupported, "EXECUTE of a statement that runs on several shards is not supported",
-                      "send the statement itself");
+  const bool several = on_several(*route);
+  if (several && plan_.verb != Verb::kExecute) {
+    return make_error(ErrorCode::kUnsupported, "EXPLAIN EXECUTE of a statement that runs on several shards is not supported", "explain the statement itself");
   }
   resolved.run = std::move(run);
   resolved.route = *route;
+  if (several) {
+    if (const auto error = bind_values(resolved)) return *error;
+  }
   return resolved;
+}
+
+// The arguments become the values of a Bind. Only those of which PostgreSQL makes the same value: a string is read by its parameter's
+// type, a number might be cast to it.
+std::optional<Error> SqlPrepare::bind_values(ResolvedExecute& resolved) const {
+  constexpr Oid kNumbers[] = {20, 21, 23, 700, 701, 1700}, kBool = 16;
+  const auto& types = resolved.target->types;
+  std::vector<ArgumentKind> kinds;
+  const auto arguments = plain_arguments(text_, {session_.standard_conforming_strings()}, resolved.at.end, plan_.end, &kinds);
+  bool same = arguments.has_value();
+  for (std::size_t i = 0; same && i < std::min(kinds.size(), types.size()); ++i) {
+    if (kinds[i] == ArgumentKind::kBoolean) same = types[i] == kBool;
+    if (kinds[i] == ArgumentKind::kNumber) same = std::find(std::begin(kNumbers), std::end(kNumbers), types[i]) != std::end(kNumbers);
+  }
+  if (!same) {
+    return make_error(ErrorCode::kUnsupported, "EXECUTE on several shards with such an argument is not supported",
+                      "Write it as a string, or send the statement itself.", "It may have to be computed, or cast to the parameter's type.");
+  }
+  if (arguments->size() != types.size()) {
+    return make_error(ErrorCode::kSyntaxError, "wrong number of parameters for prepared statement \"" + resolved.at.name + "\"", "",
+                      "Expected " + std::to_string(types.size()) + " parameters but got " + std::to_string(arguments->size()) + ".");
+  }
+  std::string& out = resolved.values;
+  append_be(out, std::uint16_t{0});
+  append_be(out, static_cast<std::uint16_t>(arguments->size()));
+  for (const auto& value : *arguments) {
+    append_be(out, value ? static_cast<std::uint32_t>(value->size()) : 0xffffffffU);
+    out += value.value_or("");
+  }
+  return std::nullopt;
+}
+
+// By a simple query: as a portal would, but without a word of it.
+Task<bool> SqlPrepare::execute_on_many(ResolvedExecute resolved) {
+  Session& s = session_;
+  if (s.tx_.active() && !s.tx_.explicit_block()) {
+    co_return s.fail_statement(make_error(ErrorCode::kUnsupported, "EXECUTE on several shards beside other statements in one string is not supported",
+                                          "send it as a string of its own"));
+  }
+  Portal portal;
+  portal.plan = resolved.plan;
+  portal.statement = resolved.target;
+  portal.on_all = portal.bound = true;
+  portal.described = resolved.run.returns_rows;
+  portal.bind_tail = resolved.values;
+  append_be(portal.bind_tail, std::uint16_t{0});
+  portal.route = resolved.route;
+  const std::string& text = resolved.target->text;
+  if (resolved.route.kind == sharding::Route::Kind::kAllShards) co_return co_await s.run_everywhere(portal.plan, 0, text, &portal);
+  co_return co_await s.run_on_many(portal.plan, 0, portal.route, text, &portal, nullptr);
 }
 
 Task<bool> SqlPrepare::execute(std::string* held) {
@@ -249,6 +306,7 @@ Task<bool> SqlPrepare::execute(std::string* held) {
     const auto resolved = resolve();
     if (!resolved) co_return s.fail_statement(resolved.error());
     if (!resolved->target) co_return s.fail_statement(no_such(resolved->at.name));
+    if (on_several(resolved->route)) co_return co_await execute_on_many(*resolved);
     const ShardId shard = s.shard_for(resolved->route, resolved->run);
     s.note_route(shard);
     s.read_from_ = resolved->route.read_from;

@@ -24,6 +24,7 @@ struct ResolvedExecute {
   sharding::sql::PlanPtr plan;          // of the statement executed
   sharding::sql::StatementPlan run;     // where and how it runs
   sharding::Route route;
+  std::string values;                   // several shards: the arguments, as a Bind has them between its names and its result formats
 };
 
 // Works on behalf of one session, on its thread; REQUIRES a text that outlives the calls.
@@ -40,7 +41,7 @@ class SqlPrepare {
   // EXECUTE by a simple query of the proxy's wording.
   Task<bool> execute(std::string* held = nullptr);
 
-  // EXECUTE by Bind: what it means. REQUIRES: executes().
+  // EXECUTE by Bind, or of several shards: what it means. REQUIRES: executes().
   Result<ResolvedExecute> resolve();
   // The text with the server's name for the statement.
   std::string rewritten(const PreparedName& at, std::string_view server_name) const;
@@ -51,6 +52,8 @@ class SqlPrepare {
   Task<bool> make_known(ServerConn& conn, const StatementPtr& statement);
   int moved_by(const PreparedName& at, std::string_view server_name) const;
   void answer(std::string_view tag, std::string* held);
+  std::optional<Error> bind_values(ResolvedExecute& resolved) const;
+  Task<bool> execute_on_many(ResolvedExecute resolved);
 
   Session& session_;
   const sharding::sql::StatementPlan& plan_;

@@ -1,6 +1,8 @@
 // Cursors on several shards: one space of names, as on one server.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/e2e/start.h"
 #include "tests/e2e_prepared/prepared_fixture.h"
 
@@ -162,6 +164,27 @@ TEST_F(ShardedCursors, ReadsAllShards) {
   same(Script().query("BEGIN").query("SAVEPOINT s").query(all).query("ROLLBACK TO s").query("FETCH c").query("ROLLBACK"));
   same(Script().query(all));
   same(Script().query("BEGIN; " + all + "; FETCH 2 c; FETCH 2 c; COMMIT"));
+}
+
+// PREPARE and EXECUTE in SQL, of statements that run on all shards.
+TEST_F(ShardedCursors, SqlExecutesOnAllShards) {
+  const std::string read = "PREPARE s(bigint, text) AS SELECT id, name, $2 AS more FROM users WHERE id > $1 ORDER BY id";
+  same(Script().query(read).query("EXECUTE s(3, 'x')").query("EXECUTE s('5', NULL)").query("EXECUTE s(100, 'x')").query("EXECUTE s(1)").query("EXECUTE s(1, 'a', 'b')"));
+  same(Script().query("BEGIN").query(read).query("EXECUTE s(-3, E'a\\n')").query("UPDATE users SET name = 'z' WHERE id = 4").query("EXECUTE s(2, 'b')").query("ROLLBACK").query("EXECUTE s(6, 'c')"));
+  same(Script().query(read).run("EXECUTE s(3, 'x')").sync().parse("e", "EXECUTE s(1, 'y')").describe('S', "e").bind("p", "e", {}, {1}).describe('P', "p").execute("p").sync());
+  same(Script().query(read).query("BEGIN").parse("e", "EXECUTE s(1, 'y')").bind("p", "e").execute("p", 3).sync().execute("p", 3).sync().execute("p", 3).sync().query("COMMIT"));
+  same(Script().query("PREPARE a(int) AS SELECT name || $1, count(*) FROM users GROUP BY 1 ORDER BY 1").query("EXECUTE a(1)"));
+  same(Script().query("PREPARE l(bigint) AS SELECT id FROM users ORDER BY id DESC LIMIT $1").query("EXECUTE l(3)").query("EXECUTE l(NULL)"));
+  same(Script().query("PREPARE u(text) AS UPDATE users SET name = $1 WHERE id > 2").query("BEGIN").query("EXECUTE u('new')").query("SELECT name FROM users ORDER BY id").query("ROLLBACK"));
+  same(Script().query("PREPARE u(text) AS UPDATE users SET name = $1 WHERE id > 2 RETURNING name").query("BEGIN").query("EXECUTE u('new')").run("EXECUTE u('newer')").sync().query("ROLLBACK"));
+  same(Script().query("PREPARE i(bigint, bigint) AS INSERT INTO users VALUES ($1, 'a'), ($2, 'b'), (203, 'c')").query("BEGIN").query("EXECUTE i(201, 202)").query("SELECT count(*) FROM users").query("ROLLBACK"));
+  // What PostgreSQL would compute or cast is not guessed.
+  for (const char* arguments : {"1 + 1, 'x'", "1.5, 'x'", "3, 4", "true, 'x'"}) {
+    RawClient through(howdah_->port());
+    through.log_in();
+    const auto lines = e2e_prepared::say(through, Script().query(read).query(std::string("EXECUTE s(") + arguments + ")"));
+    EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [](const auto& line) { return line.find("0A000") != std::string::npos; })) << arguments;
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Portals and cursors over several shards stream: results that are far larger than limits.gather_bytes, a few rows at a time.
 #include <gtest/gtest.h>
+#include <libpq-fe.h>
 
 #include <algorithm>
 
@@ -205,6 +206,10 @@ TEST_F(StreamedCursors, WithHoldKeepsWhatIsLeftAtCommit) {
   same(Script().query(few).query("FETCH 2 c").query("BEGIN").query("FETCH 2 c").query("ROLLBACK").query("FETCH 2 c").query("CLOSE ALL").query("FETCH c"));
   same(Script().run(few).sync().run("FETCH 5 c").sync().query("FETCH c").query("CLOSE c"));
   same(Script().query("BEGIN").query(few).query("ROLLBACK").query("FETCH c"));
+  // A client that wants all in binary.
+  for (const std::string& sql : {few, std::string("DECLARE c CURSOR WITH HOLD FOR SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind")}) {
+    same(Script().parse("d", sql).bind("", "d", {}, {1}).execute().sync().parse("f", "FETCH 5 c").bind("", "f", {}, {1}).describe('P', "").execute().sync().query("CLOSE c"));
+  }
   same(Script().query(few).query("BEGIN").query("CLOSE c").query("ROLLBACK").query("FETCH c"));
   same(Script().query(few).query("DISCARD ALL").query("FETCH c"));
   same(Script().query("DECLARE c CURSOR WITH HOLD FOR SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind").query("FETCH 3 c").query("FETCH ALL c").query("CLOSE c"));
@@ -237,6 +242,46 @@ TEST_F(StreamedCursors, ScrollGoesBack) {
   same(Script(declared).query("FETCH 3 c").query("COMMIT").query("FETCH c"));
   same(Script().query("BEGIN").query(std::string("DECLARE c NO SCROLL CURSOR FOR ") + kAll).query("FETCH 3 c").query("FETCH PRIOR c").query("ROLLBACK"));
   EXPECT_TRUE(has(through(Script().query("BEGIN").query(std::string("DECLARE c CURSOR FOR ") + kAll).query("FETCH 3 c").query("FETCH PRIOR c")), "0A000"));
+}
+
+TEST_F(StreamedCursors, AStringMayDeclareAndFetch) {
+  const std::string declare = "DECLARE c CURSOR FOR SELECT id FROM events WHERE id < 50 ORDER BY id";
+  same(Script().query("BEGIN; " + declare + "; FETCH 3 c").query("FETCH c; MOVE 3 c; FETCH c; CLOSE c; COMMIT"));
+}
+
+// A shard's connection is gone between two fetches.
+TEST_F(StreamedCursors, ALostServerFailsTheTransaction) {
+  RawClient client(howdah_->port());
+  client.log_in();
+  e2e_prepared::say(client, Script().query("BEGIN").parse("s", kAll).bind("p", "s").execute("p", 5).sync().query("DECLARE c CURSOR WITH HOLD FOR SELECT id FROM events WHERE id < 9"));
+  cluster_->primary(1).run_sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app' AND state LIKE 'idle in transaction%'");
+  const auto lines = e2e_prepared::say(client, Script().execute("p", 500).sync().query("ROLLBACK").query("SELECT count(*) FROM events"));
+  EXPECT_TRUE(has(lines, "Error ERROR")) << lines.front();
+  EXPECT_TRUE(has(lines, "DataRow 3000"));
+}
+
+TEST_F(StreamedCursors, ACancelEndsAFetch) {
+  PGconn* conn = PQconnectdb(howdah_->url().c_str());
+  ASSERT_EQ(PQstatus(conn), CONNECTION_OK);
+  PQclear(PQexec(conn, "BEGIN"));
+  PQclear(PQexec(conn, "DECLARE c CURSOR FOR SELECT a.id, b.body FROM events a JOIN events b ON a.id = b.id ORDER BY a.id"));
+  ASSERT_EQ(PQsendQuery(conn, "FETCH ALL c"), 1);
+  PGcancel* cancel = PQgetCancel(conn);
+  char why[256];
+  std::string state;
+  // Answered or canceled, the session goes on.
+  PQcancel(cancel, why, sizeof why);
+  while (PGresult* result = PQgetResult(conn)) {
+    if (const char* code = PQresultErrorField(result, PG_DIAG_SQLSTATE)) state = code;
+    PQclear(result);
+  }
+  PQfreeCancel(cancel);
+  EXPECT_TRUE(state.empty() || state == "57014") << state;
+  PQclear(PQexec(conn, "ROLLBACK"));
+  PGresult* after = PQexec(conn, "SELECT count(*) FROM events");
+  EXPECT_STREQ(PQgetvalue(after, 0, 0), "3000");
+  PQclear(after);
+  PQfinish(conn);
 }
 
 TEST_F(StreamedCursors, ValuesAreWrittenAsTheSettingsSay) {
