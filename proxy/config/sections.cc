@@ -355,7 +355,7 @@ const Section<Database>& database_section() {
                    Choices<Balance>{{"least_outstanding", Balance::kLeastOutstanding}, {"weighted", Balance::kWeighted},
                                     {"round_robin", Balance::kRoundRobin}, {"fastest", Balance::kFastest}}, kReload,
                    "Which replica answers a read, of those that show all its client has seen: the one with the fewest statements for its weight, by `weight` at random, in turn, or "
-                   "the one of two at random that answers sooner of late."),
+                   "of two at random mostly the one that answers sooner of late."),
       duration_field("slow_start", &Database::slow_start, milliseconds(0), hours(1), kReload,
                      "A replica that comes back gets its share of the reads little by little, for this long; 0 all at once."),
       duration_field("max_lag", &Database::max_lag, milliseconds(0), hours(24), kReload,

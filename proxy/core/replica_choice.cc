@@ -80,14 +80,15 @@ const ReplicaChoice::Candidate& ReplicaChoice::by_weight() {
   return candidates_.back();
 }
 
-// Two are drawn by weight, and the one that would answer sooner is taken: good choices without all clients' making the same one.
+// Two are drawn by weight, and the sooner one would answer the likelier it is taken: good choices without all clients' making the
+// same one, and the slower one is tried again and again.
 // https://www.eecs.harvard.edu/~michaelm/postscripts/handbook2001.pdf
 const ReplicaChoice::Candidate& ReplicaChoice::faster_of_two() {
   const Candidate* first = &by_weight();
   const Candidate* second = &by_weight();
   for (int i = 0; i < 3 && second == first; ++i) second = &by_weight();
   const auto wait = [](const Candidate& one) { return (one.outstanding + 1.0) * std::max<std::uint32_t>(one.latency_us, 1); };
-  return wait(*second) < wait(*first) ? *second : *first;
+  return random() * (wait(*first) + wait(*second)) < wait(*second) ? *first : *second;
 }
 
 }  // namespace howdah::proxy

@@ -60,7 +60,9 @@ TEST_F(Balance, SharesReadsAmongReplicas) {
     const auto shared = world("balance: " + std::string(policy));
     const auto counts = servers(*shared, 60, "SELECT number FROM marks");
     EXPECT_EQ(counts.size(), 2u) << policy;
-    for (const auto& [server, count] : counts) EXPECT_GE(count, 15) << policy << " " << server;
+    // Which is the fastest, the machine says.
+    const int least = std::string_view(policy) == "fastest" ? 1 : 15;
+    for (const auto& [server, count] : counts) EXPECT_GE(count, least) << policy << " " << server;
   }
 }
 

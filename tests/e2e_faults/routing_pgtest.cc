@@ -199,8 +199,8 @@ TEST_F(Routing, RefusesWhatItCannotProveWithAHint) {
                     far = std::to_string(world_->keys_on(3, 1)[0]);
   client.must("INSERT INTO marks VALUES (" + key + ", 1)");
   for (const std::string& sql :
-       {std::string("UPDATE marks SET user_id = user_id + 1 WHERE number = 1"),
-        "SELECT * FROM marks JOIN settings ON key = 'a' WHERE user_id = " + key,
+       {std::string("UPDATE marks SET user_id = DEFAULT WHERE number = 1"),
+        "UPDATE marks SET number = 2 FROM settings WHERE key = 'a' AND user_id = " + key,
         "INSERT INTO marks SELECT " + key + ", number FROM marks WHERE user_id = " + far,
         std::string("INSERT INTO marks (number) VALUES (1)"),
         std::string("CREATE TABLE unknown_here (id int)")}) {
