@@ -165,6 +165,12 @@ Task<bool> MoveRows::take_reply(WritePart& part, sharding::ReplyJoin& reply, boo
   co_return done;
 }
 
+void MoveRows::begin_reply(ServerConn& conn) {
+  conn.link.error = conn.link.error_forwarded = false;
+  conn.link.collect = conn.link.gather = true;
+  conn.link.collected.clear();
+}
+
 // --- describe
 
 Error MoveRows::wrong_params(std::size_t wanted) const {
@@ -278,45 +284,28 @@ Task<bool> MoveRows::take() {
 
 // Whether the client may update at all is to be asked: it could be allowed to delete and insert.
 Task<bool> MoveRows::probe(WritePart& part) {
-  std::string out;
-  ServerConn& conn = *part.conn;
-  conn.link.error = conn.link.error_forwarded = false;
-  conn.link.collect = conn.link.gather = true;
-  conn.link.collected.clear();
-  parse(out, conn, texts_.probe, params_);
-  execute(out, conn, {}, 0, bind_.result_formats);
-  sync(out, conn);
-  conn.flush(out);
   reply_->expect(1);
-  co_return co_await take_reply(part, *reply_, false);
+  return run_on(part, texts_.probe, bind_.result_formats, *reply_);
 }
 
 // The rows here stay here.
 Task<bool> MoveRows::run_here(WritePart& part) {
-  std::string out;
-  ServerConn& conn = *part.conn;
-  conn.link.error = conn.link.error_forwarded = false;
-  conn.link.collect = conn.link.gather = true;
-  conn.link.collected.clear();
-  parse(out, conn, text_, params_);
-  execute(out, conn, {}, 0, bind_.result_formats);
-  sync(out, conn);
-  conn.flush(out);
   reply_->expect(1);
-  co_return co_await take_reply(part, *reply_, true);
+  return run_on(part, text_, bind_.result_formats, *reply_);
 }
 
-Task<bool> MoveRows::take_from(WritePart& part) {
+Task<bool> MoveRows::take_from(WritePart& part) { return run_on(part, texts_.take, kAllBinary, taken_); }
+
+// `text` once, with the client's values.
+Task<bool> MoveRows::run_on(WritePart& part, std::string_view text, Bytes result_formats, sharding::ReplyJoin& reply) {
   std::string out;
   ServerConn& conn = *part.conn;
-  conn.link.error = conn.link.error_forwarded = false;
-  conn.link.collect = conn.link.gather = true;
-  conn.link.collected.clear();
-  parse(out, conn, texts_.take, params_);
-  execute(out, conn, {}, 0, kAllBinary);
+  begin_reply(conn);
+  parse(out, conn, text, params_);
+  execute(out, conn, {}, 0, result_formats);
   sync(out, conn);
   conn.flush(out);
-  co_return co_await take_reply(part, taken_, false);
+  co_return co_await take_reply(part, reply, text.data() == text_.data());
 }
 
 // --- put
@@ -378,9 +367,7 @@ Task<bool> MoveRows::put_on(WritePart& part, std::span<const std::uint32_t> rows
     session_.send_lost(conn);
     co_return false;
   }
-  conn.link.error = conn.link.error_forwarded = false;
-  conn.link.collect = conn.link.gather = true;
-  conn.link.collected.clear();
+  begin_reply(conn);
   parse(out, conn, texts_.put, put_params_);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Bytes values = first_values(taken_.body(taken_.rows()[rows[i]]), texts_.carried.size());

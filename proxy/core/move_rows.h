@@ -61,6 +61,8 @@ class MoveRows {
   Task<bool> probe(WritePart& part);
   Task<bool> run_here(WritePart& part);
   Task<bool> take_from(WritePart& part);
+  Task<bool> run_on(WritePart& part, std::string_view text, Bytes result_formats, sharding::ReplyJoin& reply);
+  static void begin_reply(ServerConn& conn);
   Task<bool> put();
   bool deal_out(std::vector<std::vector<std::uint32_t>>& by_shard);
   Task<bool> put_on(WritePart& part, std::span<const std::uint32_t> rows);

@@ -44,7 +44,8 @@ struct Names {
         continue;
       }
       if (node->kind == TREE_JOIN) {
-        all = all || has(node, TREE_FLAG_NATURAL);
+        // Names for a join's columns stand in their order.
+        all = all || has(node, TREE_FLAG_NATURAL) || (kid(node, 4) != nullptr && kid(node, 4)->count > 0);
         for (const TreeNode* name : kids(kid(node, 3))) columns.insert(text_of(name));
       }
       if (node->kind == TREE_FUNC && text_of(node) == "pg_typeof") types = true;
@@ -269,8 +270,6 @@ class Assembler {
     std::string out;
     for (const auto& restriction : walker_.restrictions()) {
       if (restriction.entry != use.entry) continue;
-      // An alias may have given the columns other names.
-      if (const TreeNode* alias = kid(use.node, 0); alias != nullptr && alias->count > 0) return {};
       const std::string text = condition_.say(restriction.condition);
       if (!text.empty()) out += (out.empty() ? "(" : " AND (") + text + ")";
     }

@@ -493,9 +493,11 @@ std::string Builder::first_rows() const {
     if (item.empty()) return {};
     out += (out.empty() ? "\nORDER BY " : ", ") + item;
   }
-  out += "\nLIMIT (" + std::string(text_.text(text_.limit())) + ")";
-  if (!text_.offset().empty()) out += " + pg_catalog.int8 (" + std::string(text_.text(text_.offset())) + ")";
-  return out;
+  const std::string limit = "(" + std::string(text_.text(text_.limit())) + ")";
+  if (text_.offset().empty()) return out + "\nLIMIT " + limit;
+  // The sum of two that PostgreSQL takes must not leave the range of a bigint.
+  const auto half = [](const std::string& value) { return "LEAST(" + value + ", 4611686018427387903)"; };
+  return out + "\nLIMIT " + half(limit) + " + " + half("pg_catalog.int8 (" + std::string(text_.text(text_.offset())) + ")");
 }
 
 bool Builder::may_give_sets(const TreeNode* node) const {

@@ -243,7 +243,8 @@ void QueryWalker::name_outputs(const TreeNode* names, Columns& columns) {
       if (columns.complete) return;
       columns.list.push_back({});
     }
-    columns.list[i++].name = text_of(name);
+    columns.list[i].name = text_of(name);
+    columns.list[i++].entry = -1;  // it is not called as its table calls it
   }
 }
 

@@ -197,7 +197,7 @@ TEST(GatherText, TakesTheFirstRowsOfEachShard) {
   };
   EXPECT_EQ(order("SELECT id, name FROM users ORDER BY name DESC NULLS LAST, 1 LIMIT 10"), "ORDER BY (name) DESC NULLS LAST, (id)\nLIMIT (10)");
   EXPECT_EQ(order("SELECT id, lower(name) AS l FROM users ORDER BY l, users.region ASC LIMIT $1 OFFSET $2"),
-            "ORDER BY (lower(name)), (users.region) ASC\nLIMIT ($1) + pg_catalog.int8 ($2)");
+            "ORDER BY (lower(name)), (users.region) ASC\nLIMIT LEAST(($1), 4611686018427387903) + LEAST(pg_catalog.int8 ($2), 4611686018427387903)");
   EXPECT_EQ(order("SELECT * FROM users ORDER BY name LIMIT 3"), "ORDER BY (name)\nLIMIT (3)");
   EXPECT_EQ(order("SELECT name FROM users LIMIT 3"), "LIMIT (3)");
   // All of them.
@@ -231,6 +231,8 @@ TEST(GatherText, AssemblesWhatNothingElseTellsApart) {
             "(pg_catalog.unnest($2)) AS r(c1)) b");
   // What holds for the rows of an outer join holds for those that it adds, too: it is left to the last step.
   EXPECT_EQ(assembled("SELECT a.id FROM users u LEFT JOIN accounts a ON a.id = u.id WHERE a.kind IS NULL").lower.find("WHERE"), std::string::npos);
+  // A join may give a table's columns other names, even those of others.
+  EXPECT_EQ(assembled("SELECT b.id FROM (users u CROSS JOIN categories c) AS j (id, region) JOIN accounts b ON b.id = j.id WHERE j.region = 'x'").lower.find("WHERE"), std::string::npos);
   // 'now' would be another time on each shard.
   EXPECT_EQ(assembled("SELECT a.id FROM users u JOIN accounts a ON a.id = u.id WHERE a.opened_at < 'now'").lower.find("WHERE"), std::string::npos);
   EXPECT_NE(assembled("SELECT a.id FROM users u JOIN accounts a ON a.id = u.id WHERE a.opened_at < '2025-01-01'").lower.find("WHERE"), std::string::npos);
