@@ -447,6 +447,7 @@ Result<Route> by_keys(const sql::StatementPlan& plan, const Values& values, cons
 }
 
 Result<Route> to_all_shards(const sql::StatementPlan& plan, const Values& values) {
+  if (plan.refusal) return *plan.refusal;
   if (plan.clock_text) {
     for (const auto& param : values.params) {
       if (param.is_null || param.binary || !names_the_present(param.value)) continue;

@@ -14,11 +14,12 @@ namespace sql = sharding::sql;
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames = {"howdah.sharding_key", "howdah.shard", "howdah.role", "howdah.scatter", "howdah.consistency",
-                                                    "howdah.multi_shard_isolation"};
+constexpr std::array<std::string_view, 7> kNames = {"howdah.sharding_key", "howdah.shard", "howdah.role", "howdah.scatter", "howdah.consistency",
+                                                    "howdah.multi_shard_isolation", "howdah.uniqueness"};
 const std::vector<std::string> kRoles = {"any", "primary", "replica"};
 const std::vector<std::string> kConsistencies = {"session", "eventual", "strong"};
 const std::vector<std::string> kIsolations = {"strict", "relaxed"};
+const std::vector<std::string> kUniques = {"everywhere", "per_shard"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -31,7 +32,7 @@ Error unknown(std::string_view name) {
   known.emplace_back("howdah.route");
   const std::string near = config::nearest(name, known);
   return make_error(ErrorCode::kUndefinedSetting, "unrecognized configuration parameter \"" + std::string(name) + "\"",
-                    near.empty() ? "Known are howdah.sharding_key, howdah.shard, howdah.role, howdah.scatter, howdah.consistency, howdah.multi_shard_isolation, and for SHOW howdah.route."
+                    near.empty() ? "Known are howdah.sharding_key, howdah.shard, howdah.role, howdah.scatter, howdah.consistency, howdah.multi_shard_isolation, howdah.uniqueness, and for SHOW howdah.route."
                                  : "Perhaps you meant \"" + near + "\".");
 }
 
@@ -100,6 +101,7 @@ std::optional<Error> set_hint(Hints& hints, std::string_view name, std::optional
   if (name == "howdah.role") return set_word(hints.role, name, value, kRoles);
   if (name == "howdah.consistency") return set_word(hints.consistency, name, value, kConsistencies);
   if (name == "howdah.multi_shard_isolation") return set_word(hints.multi_shard_isolation, name, value, kIsolations);
+  if (name == "howdah.uniqueness") return set_word(hints.unique, name, value, kUniques);
   if (name == "howdah.scatter") {
     const auto on = value ? boolean(*value) : true;
     if (!on) return make_error(ErrorCode::kInvalidValue, "parameter \"howdah.scatter\" requires a Boolean value");
@@ -116,6 +118,7 @@ Result<std::string> show_hint(const Hints& hints, std::string_view name) {
   if (name == "howdah.role") return kRoles[static_cast<std::size_t>(hints.role)];
   if (name == "howdah.consistency") return kConsistencies[static_cast<std::size_t>(hints.consistency)];
   if (name == "howdah.multi_shard_isolation") return kIsolations[static_cast<std::size_t>(hints.multi_shard_isolation)];
+  if (name == "howdah.uniqueness") return kUniques[static_cast<std::size_t>(hints.unique)];
   if (name == "howdah.scatter") return std::string(hints.scatter ? "on" : "off");
   return unknown(name);
 }

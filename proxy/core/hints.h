@@ -31,6 +31,9 @@ struct Hints {
   bool scatter = true;                   // false: statements over several shards are refused
   Consistency consistency = Consistency::kSession;
   Isolation multi_shard_isolation = Isolation::kStrict;
+  // Unique keys without the sharding key: refused, or made to hold on each shard only.
+  enum class Unique : std::uint8_t { kEverywhere, kPerShard };
+  Unique unique = Unique::kEverywhere;
   bool operator==(const Hints&) const = default;
 
   sharding::ReadFrom read_from() const;

@@ -120,6 +120,7 @@ Result<Route> Session::route_of(const Plan& statement, const sharding::Values& v
 
 Result<Route> Session::hinted_route(const Plan& statement, const sharding::Values& values, const Hints& hints, Result<Route> route) const {
   if (pools_->database->sharded()) {
+    if (hints.unique == Hints::Unique::kPerShard && statement.where == Where::kAllShards && statement.refusal) route = Route{Route::Kind::kAllShards, ShardId()};
     if (!hints.shard.empty()) {
       const auto& shards = pools_->database->config().shards;
       const auto at = std::find_if(shards.begin(), shards.end(), [&](const auto& shard) { return shard.name == hints.shard; });

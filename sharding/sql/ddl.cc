@@ -104,7 +104,7 @@ void check_table(const StatementInput& input, const TreeNode* node, StatementPla
     return refuse(plan, unsupported("CREATE TABLE ... OF a type is not supported for sharded tables",
                                     "Write out its columns."));
   }
-  TableCheck check(input.context, table);
+  TableCheck check(input.context, table, plan.refusal);
   std::optional<Error> fault;
   if (own_columns) {
     fault = check.create(kid(node, 1), kid(node, 4));
@@ -122,7 +122,7 @@ void create_table(const StatementInput& input, const TreeNode* node, StatementPl
   plan.drops_at_commit = node->number != 0;
   if (refuse_temporary(input, kid(node, 0), plan) || !input.context.sharded()) return;
   check_table(input, node, plan);
-  if (plan.where == Where::kRefused && exists_already(input, node, "TABLE", false, plan)) {
+  if (plan.refusal && exists_already(input, node, "TABLE", false, plan)) {
     plan.where = Where::kAllShards;
     plan.refusal.reset();
   }
@@ -144,7 +144,7 @@ void create_index(const StatementInput& input, const TreeNode* node, StatementPl
   if (!input.context.sharded()) return;
   const NamedTable table = find_table(input.context, kid(node, 0));
   if (table.rule == nullptr || !has(node, TREE_FLAG_IS)) return;
-  if (auto fault = TableCheck(input.context, table).unique_index(kid(node, 1)))
+  if (auto fault = TableCheck(input.context, table, plan.refusal).unique_index(kid(node, 1)))
     refuse(plan, std::move(*fault));
 }
 
@@ -156,7 +156,7 @@ void alter_table(const StatementInput& input, const TreeNode* node, StatementPla
     if (input.context.sharded() && sequence) plan.splits_sequences = true;
     if (command->op == TREE_ALTER_DETACH_CONCURRENTLY) plan.no_transaction = true;
     if (!input.context.sharded() || table.rule == nullptr || plan.where == Where::kRefused) continue;
-    if (auto fault = TableCheck(input.context, table).alter(command)) refuse(plan, std::move(*fault));
+    if (auto fault = TableCheck(input.context, table, plan.refusal).alter(command)) refuse(plan, std::move(*fault));
   }
 }
 

@@ -249,7 +249,7 @@ struct StatementPlan {
   std::shared_ptr<const ManyWrite> many_write;  // as `spread`, of a writing statement
   std::shared_ptr<const ManyCopy> many_copy;    // kManyShards, kKeys: COPY; `spread` is of the query that it copies
   std::vector<ClockCall> clock;    // kManyShards, kAllShards, kKeys over several: in the order of the text
-  std::optional<Error> refusal;    // Where::kRefused
+  std::optional<Error> refusal;    // Where::kRefused; kAllShards: unless the client takes unique keys that hold on each shard only
   bool reference_write = false;    // kAllShards because of a reference table: lock order and one-time evaluation apply
   bool clock_text = false;         // reference_write: a text such as 'now' would be read as the time of each shard
   std::vector<std::string> lock_tables;  // reference_write: quoted, schema-qualified names to LOCK first

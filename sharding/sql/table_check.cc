@@ -32,6 +32,13 @@ Error sequence_fault(std::string_view column) {
                      "The copies of a reference table would get different values.");
 }
 
+// No column of it is unique on each shard only.
+bool unique_by_key(const NamedTable& table) {
+  if (table.relation == nullptr) return true;
+  const auto& keys = table.relation->unique_keys;
+  return std::all_of(keys.begin(), keys.end(), [&](const auto& key) { return std::find(key.begin(), key.end(), table.rule->column) != key.end(); });
+}
+
 }  // namespace
 
 bool is_serial(const TreeNode* type) {
@@ -46,7 +53,7 @@ bool gives_values(const TreeNode* column) {
          std::any_of(constraints.begin(), constraints.end(), [](const TreeNode* item) { return item->op == TREE_CON_IDENTITY; });
 }
 
-Fault TableCheck::create(const TreeNode* elements, const TreeNode* constraints) const {
+Fault TableCheck::create(const TreeNode* elements, const TreeNode* constraints) {
   const std::string key = hashed() ? table_.rule->column : std::string();
   bool key_found = false, unseen = false;
   for (const TreeNode* element : kids(elements)) {
@@ -84,7 +91,7 @@ Fault TableCheck::create(const TreeNode* elements, const TreeNode* constraints) 
   return {};
 }
 
-Fault TableCheck::add(const TreeNode* elements) const {
+Fault TableCheck::add(const TreeNode* elements) {
   for (const TreeNode* element : kids(elements)) {
     Fault fault;
     if (element->kind == TREE_COLUMN_DEF) fault = column(element);
@@ -103,14 +110,14 @@ Fault TableCheck::key_type(const TreeNode* type) const {
                      "The key must be smallint, integer, bigint, uuid, text or varchar.");
 }
 
-Fault TableCheck::column(const TreeNode* column) const {
+Fault TableCheck::column(const TreeNode* column) {
   for (const TreeNode* item : kids(kid(column, 1))) {
     if (auto fault = constraint(item, text_of(column))) return fault;
   }
   return {};
 }
 
-Fault TableCheck::constraint(const TreeNode* constraint, std::string_view column) const {
+Fault TableCheck::constraint(const TreeNode* constraint, std::string_view column) {
   std::vector<std::string_view> columns = names_of(kid(constraint, 1));
   if (columns.empty() && !column.empty()) columns.push_back(column);
   switch (constraint->op) {
@@ -130,15 +137,17 @@ Fault TableCheck::constraint(const TreeNode* constraint, std::string_view column
   }
 }
 
-Fault TableCheck::unique(const std::vector<std::string_view>& columns, std::string_view what) const {
+Fault TableCheck::unique(const std::vector<std::string_view>& columns, std::string_view what) {
   if (!hashed() || std::find(columns.begin(), columns.end(), table_.rule->column) != columns.end()) return {};
-  return unsupported(std::string(what) + " of sharded table " + table_.shown() +
-                         " does not contain its sharding key " + table_.rule->column,
-                     "Add " + table_.rule->column + " to its columns.",
-                     "It cannot be enforced across shards.");
+  if (!per_shard_) {
+    per_shard_ = unsupported(std::string(what) + " of sharded table " + table_.shown() + " does not contain its sharding key " + table_.rule->column,
+                             "Add " + table_.rule->column + " to its columns; or, if each shard may have a value once, SET howdah.uniqueness = per_shard.",
+                             "It cannot be enforced across shards.");
+  }
+  return {};
 }
 
-Fault TableCheck::unique_index(const TreeNode* elements) const {
+Fault TableCheck::unique_index(const TreeNode* elements) {
   std::vector<std::string_view> columns;
   for (const TreeNode* element : kids(elements)) {
     if (element->text != nullptr) columns.push_back(text_of(element));
@@ -169,8 +178,8 @@ Fault TableCheck::colocated(const NamedTable& to, const std::vector<std::string_
                             const std::vector<std::string_view>& to_columns) const {
   std::vector<std::string_view> targets = to_columns;
   if (targets.empty()) {
-    // The primary key is meant. A sharded table's holds its key, so one of a single column is the key.
-    if (from_columns.size() == 1) targets.push_back(to.rule->column);
+    // The primary key is meant. Where it must hold the sharding key, one of a single column is the key.
+    if (from_columns.size() == 1 && unique_by_key(to)) targets.push_back(to.rule->column);
     if (to.relation != nullptr && from_columns.size() > 1) {
       for (const auto& unique : to.relation->unique_keys) {
         if (unique.size() == from_columns.size()) targets.assign(unique.begin(), unique.end());
@@ -187,7 +196,7 @@ Fault TableCheck::colocated(const NamedTable& to, const std::vector<std::string_
                      "The referenced row could be on another shard.");
 }
 
-Fault TableCheck::alter(const TreeNode* command) const {
+Fault TableCheck::alter(const TreeNode* command) {
   const bool about_key = hashed() && text_of(command) == table_.rule->column;
   const TreeNode* definition = kid(command, 0);
   const auto key_fault = [this](std::string_view what) {

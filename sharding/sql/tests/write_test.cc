@@ -213,7 +213,8 @@ TEST(Ddl, GoesToAllShards) {
 TEST(Ddl, RefusesWhatOneShardCannotEnforce) {
   const std::pair<const char*, const char*> cases[] = {
       {"CREATE TABLE other (id bigint)", "has no sharding rule"},
-      {"CREATE TABLE planned (id bigint PRIMARY KEY)", "does not contain its sharding key"},
+      {"CREATE TABLE planned (id bigint PRIMARY KEY)", "has no column user_id, its sharding key"},
+      {"CREATE TABLE planned (id bigint PRIMARY KEY, user_id bigint)", "does not contain its sharding key"},
       {"CREATE TABLE planned (id bigint)", "has no column user_id"},
       {"CREATE TABLE planned (user_id numeric)", "has type numeric"},
       {"CREATE TABLE planned (user_id bigint[])", "has type"},
