@@ -69,6 +69,9 @@ struct Overrides {
   std::optional<milliseconds> wait_timeout, query_timeout, transaction_timeout, idle_timeout, idle_in_transaction_timeout;
 };
 
+// Where reads proven read-only go: to the primary; to a replica, else the primary; to replicas only.
+enum class ReplicaReads : std::uint8_t { kOff, kOn, kOnly };
+
 struct User {
   std::string name;
   std::string password;                 // plain, "md5..." or a SCRAM-SHA-256 verifier; empty: no password fits
@@ -79,6 +82,7 @@ struct User {
   bool replication = false;             // may open replication connections
   bool stats = false;                   // may use its SHOW commands only
   std::optional<std::uint32_t> pool_size;
+  std::optional<ReplicaReads> replica_reads;  // else the database's
   Overrides limits;
 };
 
@@ -169,7 +173,6 @@ struct Shard {
   std::vector<Server> replicas;
 };
 
-enum class ReplicaReads : std::uint8_t { kOff, kOn };
 // Which replica answers a read, of those that may.
 enum class Balance : std::uint8_t { kLeastOutstanding, kWeighted, kRoundRobin, kFastest };
 
@@ -181,6 +184,7 @@ struct Database {
   sharding::Rules rules;                // rules.shards == shards.size()
   Overrides limits;
   ReplicaReads replica_reads = ReplicaReads::kOn;
+  bool primary_reads = true;            // false: with all replicas of a shard down, its primary does not do their work
   Balance balance = Balance::kLeastOutstanding;
   milliseconds slow_start{30'000};      // until a replica that came back has its whole share; 0: at once
   milliseconds max_lag{60'000};         // of a replica that may be read; 0: any

@@ -23,6 +23,7 @@ Effective effective(const Config& config, const Database& database, const User& 
   out.server_connections = limits.server_connections;
   out.user_server_connections = mine.server_connections.value_or(limits.server_connections_per_user);
   out.database_server_connections = its.server_connections.value_or(limits.server_connections_per_database);
+  out.replica_reads = user.replica_reads.value_or(database.replica_reads);
   out.wait_timeout = first(mine.wait_timeout, its.wait_timeout, config.pool.wait_timeout);
   out.query_timeout = first(mine.query_timeout, its.query_timeout, limits.query_timeout);
   out.transaction_timeout = first(mine.transaction_timeout, its.transaction_timeout, limits.transaction_timeout);

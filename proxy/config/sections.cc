@@ -304,6 +304,8 @@ const Section<Logging>& logging_section() {
   return section;
 }
 
+Choices<ReplicaReads> replica_reads_choices() { return {{"on", ReplicaReads::kOn}, {"off", ReplicaReads::kOff}, {"only", ReplicaReads::kOnly}}; }
+
 const Section<User>& user_section() {
   static const Section<User> section{
       text_field("name", &User::name, kReload, "The role's name, the same on the servers.").must(),
@@ -320,6 +322,7 @@ const Section<User>& user_section() {
       boolean_field("replication", &User::replication, kReload,
                     "May open replication connections, physical and logical; the role needs REPLICATION on the server, too."),
       boolean_field("stats", &User::stats, kReload, "May use the SHOW commands of the admin console."), pool_size_field(),
+      optional_field(choice_field("replica_reads", &Given<ReplicaReads>::value, replica_reads_choices(), kReload, "Instead of the database's `replica_reads`."), &User::replica_reads),
       section_field("limits", &User::limits, overrides_section(), "What counts for this user instead of the file's own limits.")};
   return section;
 }
@@ -349,8 +352,11 @@ const Section<Database>& database_section() {
       section_field("limits", &Database::limits, overrides_section(),
                     "What counts for this database instead of the file's own limits; a user's limits come first."),
       choice_field("replica_reads", &Database::replica_reads,
-                   Choices<ReplicaReads>{{"on", ReplicaReads::kOn}, {"off", ReplicaReads::kOff}}, kReload,
-                   "Whether reads proven read-only may go to replicas."),
+                   replica_reads_choices(), kReload,
+                   "Where reads proven read-only go: `on` to a replica that shows all its client has seen, else to the primary; `off` to the primary; `only` never to the primary "
+                   "(outside transactions that may write)."),
+      boolean_field("primary_reads", &Database::primary_reads, kReload,
+                    "Whether a primary answers the reads of its replicas while all of them are down; `false` refuses them (08006), so that the primary is not overrun."),
       choice_field("balance", &Database::balance,
                    Choices<Balance>{{"least_outstanding", Balance::kLeastOutstanding}, {"weighted", Balance::kWeighted},
                                     {"round_robin", Balance::kRoundRobin}, {"fastest", Balance::kFastest}}, kReload,

@@ -90,7 +90,7 @@ ReplicaMonitor::ReplicaMonitor(asio::io_context& io, const config::Database& con
       watch.params = control_params(config, server, settings);
       watch.name = config.name + "/" + log_name(shard, server);
       watch.replica = replica;
-      bool used = config.replica_reads == config::ReplicaReads::kOn && !shard.replicas.empty();
+      bool used = !shard.replicas.empty();
       watch.interval = used ? config.probe_interval : std::max(config.probe_interval, kSlowProbe);
       if (replica >= 0) shard_watch.replicas.push_back(&health_of);
     };
@@ -199,13 +199,14 @@ void ReplicaMonitor::apply(Watch& watch, std::int64_t sent, const Reading& readi
   auto& health = watch.health;
   health.in_recovery.store(reading.in_recovery);
   health.lsn.store(reading.lsn.value());
-  health.timeline.store(reading.identity.timeline);
   health.last_seen.store(now_ns());
   if (watch.is_primary()) {
     apply_primary(watch, sent, reading);
   } else {
     apply_replica(watch, reading);
   }
+  // Who reads a new timeline of the primary here finds what its replicas showed of the old one set aside.
+  health.timeline.store(reading.identity.timeline, std::memory_order_release);
   if (!health.up.load() && watch.known) health.recovered.store(now_ns());
   if (!health.up.exchange(true))
     control_log().info("server={} state=up in_recovery={}", watch.name, reading.in_recovery);
@@ -221,7 +222,7 @@ void ReplicaMonitor::apply_primary(Watch& watch, std::int64_t sent, const Readin
     shard.insert = reading.lsn;
   }
   if (!voided) return;
-  for (auto* replica : shard.replicas) replica->caught_up_to.store(0, std::memory_order_release);
+  for (auto* replica : shard.replicas) replica->set_aside();
 }
 
 void ReplicaMonitor::apply_replica(Watch& watch, const Reading& reading) {
@@ -230,6 +231,7 @@ void ReplicaMonitor::apply_replica(Watch& watch, const Reading& reading) {
   auto caught_up_to =
       shard.tracker.on_replay(static_cast<std::size_t>(watch.replica), reading.identity, reading.lsn);
   watch.health.caught_up_to.store(caught_up_to, std::memory_order_release);
+  watch.health.shows.store(caught_up_to == 0 ? 0 : reading.lsn.value(), std::memory_order_release);
   auto lag = static_cast<std::int64_t>(shard.insert.value() - reading.lsn.value());
   watch.health.lag_bytes.store(shard.insert == Lsn() ? -1 : std::max<std::int64_t>(lag, 0));
 }
@@ -237,7 +239,7 @@ void ReplicaMonitor::apply_replica(Watch& watch, const Reading& reading) {
 void ReplicaMonitor::set_unusable(Watch& watch) {
   if (watch.is_primary()) return;
   watch.shard.tracker.on_replica_lost(static_cast<std::size_t>(watch.replica));
-  watch.health.caught_up_to.store(0, std::memory_order_release);
+  watch.health.set_aside();
   watch.health.lag_bytes.store(-1);
 }
 

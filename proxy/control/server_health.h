@@ -20,12 +20,19 @@ struct alignas(64) ServerHealth {
   // Every write that any client saw completed before this time is visible on this replica. 0: do not read
   // here (down, unknown timeline, promoted, or never caught up). Always 0 on a primary.
   std::atomic<std::int64_t> caught_up_to{0};
+  // WAL position up to which this replica shows everything, of the timeline that its primary is on. 0: as caught_up_to.
+  std::atomic<std::uint64_t> shows{0};
   std::atomic<std::uint64_t> lsn{0};        // primary: insert position; replica: replay position
   std::atomic<std::int64_t> lag_bytes{-1};  // replica: behind its primary's last sample; -1 unknown
   std::atomic<std::int64_t> last_seen{0};   // when it last answered; 0 never
   std::atomic<std::uint32_t> timeline{0};   // 0 unknown
   std::atomic<std::int64_t> recovered{0};   // when it came back after it was down; 0: it never was
 
+  // Control thread. No reads here from now on.
+  void set_aside() {
+    caught_up_to.store(0, std::memory_order_release);
+    shows.store(0, std::memory_order_release);
+  }
   // `mark`: when the session's last write completed, or its last read on another server.
   bool may_read(std::int64_t mark) const { return mark < caught_up_to.load(std::memory_order_acquire); }
 };

@@ -30,9 +30,10 @@ std::string lower(std::string_view text) {
 Error unknown(std::string_view name) {
   std::vector<std::string> known(kNames.begin(), kNames.end());
   known.emplace_back("howdah.route");
+  known.emplace_back("howdah.token");
   const std::string near = config::nearest(name, known);
   return make_error(ErrorCode::kUndefinedSetting, "unrecognized configuration parameter \"" + std::string(name) + "\"",
-                    near.empty() ? "Known are howdah.sharding_key, howdah.shard, howdah.role, howdah.scatter, howdah.consistency, howdah.multi_shard_isolation, howdah.uniqueness, and for SHOW howdah.route."
+                    near.empty() ? "Known are howdah.sharding_key, howdah.shard, howdah.role, howdah.scatter, howdah.consistency, howdah.multi_shard_isolation, howdah.uniqueness, howdah.token, and for SHOW howdah.route."
                                  : "Perhaps you meant \"" + near + "\".");
 }
 
@@ -150,8 +151,8 @@ std::optional<Error> read_hint_comment(std::string_view comment, Hints& hints, c
     } else {
       return malformed(comment);
     }
-    if (name == "howdah.multi_shard_isolation") {
-      return make_error(ErrorCode::kInvalidValue, "parameter \"" + name + "\" cannot be set by a comment", "SET [LOCAL] it: it is about a transaction.");
+    if (name == "howdah.multi_shard_isolation" || name == "howdah.token") {
+      return make_error(ErrorCode::kInvalidValue, "parameter \"" + name + "\" cannot be set by a comment", "SET it: it is about more than this statement.");
     }
     if (auto error = set_hint(hints, name, std::string_view(value), domain)) return error;
     token = scanner.next();

@@ -263,10 +263,14 @@ class Session final : public net::IoHandler,
   Error failed_transaction();
 
   // --- session_replica.cc: which server of a shard reads
+  bool is_replicas_work(ShardId shard, bool reads) const;
+  sharding::ReadFrom wish_by_policy(ShardId shard, const Plan& plan) const;
+  bool is_withheld(ShardId shard, const Plan& plan) const;
+  bool shows_floor(const control::ServerHealth& replica, ServerId primary) const;
   ServerId server_for(ShardId shard, const Plan& plan);
-  bool may_read(ServerId replica, ServerId primary, std::int64_t mark) const;
+  bool may_read(ServerId replica, ServerId primary, std::int64_t mark, bool eventual) const;
   template <class MarkFor>
-  ServerId choose_replica(ShardId shard, MarkFor mark_for);
+  ServerId choose_replica(ShardId shard, MarkFor mark_for, bool eventual = false);
   double warmth(ServerId replica, std::chrono::milliseconds slow_start) const;
   bool continues_on(const ServerConn& conn) const;
   Task<ServerConn*> hand_over_reads(ShardId shard);
@@ -309,6 +313,17 @@ class Session final : public net::IoHandler,
   Result<HintsPtr> changed_hints(const HintsPtr& from, const Plan& plan) const;
   bool set_howdah(const Plan& plan);
   bool show_howdah(const Plan& plan);
+  // --- session_token.cc
+  struct WalFloor {
+    std::uint32_t timeline = 0;
+    std::uint64_t lsn = 0;  // 0: none
+    auto operator<=>(const WalFloor&) const = default;
+  };
+  Task<bool> show_token();
+  Task<std::optional<WalFloor>> position_of(ShardId shard);
+  bool set_token(const Plan& plan);
+  std::optional<Error> take_token(std::string_view value);
+
   void change_hints(const Plan& plan, HintsPtr changed);
   void reset_hints();
   void end_hints(bool committed);
@@ -593,6 +608,7 @@ class Session final : public net::IoHandler,
   std::unique_ptr<AdminProtocol> admin_;  // of a console session
   struct ShardView {
     std::int64_t mark = 0;          // a read may use a replica only if it has caught up to this
+    WalFloor floor;                 // ... and only if it shows this, too
     std::int64_t last_read = 0;
     std::uint16_t last_server = kNoServer;
     std::int64_t ask_again = 0;     // see hand_over_reads()

@@ -340,7 +340,7 @@ std::optional<Error> Session::take_login_hints(std::vector<std::pair<std::string
     std::string name = setting.first;
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (!is_howdah(name)) return false;
-    if (!error) error = set_hint(hints, name, std::string_view(setting.second), hint_domain());
+    if (!error) error = name == "howdah.token" ? take_token(setting.second) : set_hint(hints, name, std::string_view(setting.second), hint_domain());
     return true;
   });
   if (!error) error = check_hints(hints);

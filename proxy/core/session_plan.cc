@@ -186,7 +186,7 @@ namespace {
 
 Error no_replica() {
   return make_error(ErrorCode::kServerUnavailable, "no replica can answer this statement now",
-                    "SET howdah.consistency = eventual to read what a replica has, or RESET howdah.role.",
+                    "SET howdah.consistency = eventual to read what a replica has, or let the primary answer: RESET howdah.role, or SET it to primary.",
                     "None is up and shows all that this client has written and seen.");
 }
 
@@ -195,7 +195,7 @@ Error no_replica() {
 Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
   if (!tx_.portals.empty()) close_dropped();
   route_reason_ = reason_of(plan);
-  const auto wish = std::exchange(read_from_, ReadFrom::kDefault);
+  auto wish = std::exchange(read_from_, ReadFrom::kDefault);
   if (plan.pin != sql::PinReason::kNone) {
     if (const auto refusal = refused_state(plan)) {
       fail_statement(*refusal);
@@ -242,6 +242,12 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
     send_error(make_error(ErrorCode::kUnsupported, "a REPEATABLE READ or SERIALIZABLE transaction cannot reach a second shard",
                           "use READ COMMITTED, keep the transaction to one sharding key, or SET howdah.multi_shard_isolation = relaxed",
                           "the shards have no common snapshot"));
+    co_return nullptr;
+  }
+  if (wish == ReadFrom::kDefault) wish = wish_by_policy(shard, plan);
+  if (wish != ReadFrom::kPrimary && is_withheld(shard, plan)) {
+    fail_statement(make_error(ErrorCode::kServerUnavailable, "all replicas of shard " + pools_->database->config().shards[shard.value()].name + " are down",
+                              "Repeat it when a replica is back, or SET howdah.role = primary.", "The database's primary_reads is false."));
     co_return nullptr;
   }
   const ServerId server = wish == ReadFrom::kDefault ? server_for(shard, plan) : wished_server(shard, plan, wish);

@@ -228,10 +228,12 @@ Task<bool> Session::run_in_proxy(const Plan& plan, std::string_view text) {
     case Verb::kUnlisten:
       co_return co_await run_listen(plan);
     case Verb::kShow:
+      if (plan.name == "howdah.token") co_return co_await show_token();
       co_return plan.name == "howdah.route" ? show_route() : show_howdah(plan);
     case Verb::kExplain:
       co_return explain_route(plan, text, nullptr);
     case Verb::kSet:
+      if (plan.set.name == "howdah.token") co_return set_token(plan);
       if (is_howdah(plan.set.name)) co_return set_howdah(plan);
       if (resets_to_login(*base_settings_, plan.set)) {
         co_return co_await reset_setting(plan, text.substr(plan.begin, plan.end - plan.begin));

@@ -42,17 +42,31 @@ std::vector<std::string> first_row(std::string_view replies) {
 
 }  // namespace
 
+// May a replica answer it, were it to show all that there is?
+bool Session::is_replicas_work(ShardId shard, bool reads) const {
+  if (!reads || views_.empty() || avoid_replicas_ || pools_->replicas[shard.value()].empty() || pools_->database->health() == nullptr) return false;
+  return !tx_.active() || (tx_.explicit_block() && tx_.options.read_only == true &&
+                           tx_.options.isolation != sharding::sql::TransactionOptions::Isolation::kSerializable);
+}
+
+// What the user's and the database's policy makes of a read without a wish of its own.
+ReadFrom Session::wish_by_policy(ShardId shard, const Plan& plan) const {
+  const bool only = pools_->limits.replica_reads == config::ReplicaReads::kOnly;
+  return only && is_replicas_work(shard, plan.read_only) ? ReadFrom::kReplica : ReadFrom::kDefault;
+}
+
+// All replicas are down, and the primary is not to do their work.
+bool Session::is_withheld(ShardId shard, const Plan& plan) const {
+  if (pools_->database->config().primary_reads || pools_->limits.replica_reads == config::ReplicaReads::kOff) return false;
+  if (!is_replicas_work(shard, plan.read_only)) return false;
+  const auto& replicas = pools_->replicas[shard.value()];
+  return std::none_of(replicas.begin(), replicas.end(), [this](ServerId replica) { return pools_->database->health()->at(replica).up.load(std::memory_order_relaxed); });
+}
+
 ServerId Session::server_for(ShardId shard, const Plan& plan) {
   handover_ = kNoServer;
   const ServerId primary = pools_->primaries[shard.value()];
-  const auto& replicas = pools_->replicas[shard.value()];
-  if (replicas.empty() || views_.empty() || !plan.read_only || avoid_replicas_) return primary;
-  if (tx_.active() && !(tx_.explicit_block() && tx_.options.read_only == true &&
-                        tx_.options.isolation != sharding::sql::TransactionOptions::Isolation::kSerializable)) {
-    return primary;
-  }
-  const control::HealthTable* health = pools_->database->health();
-  if (health == nullptr || pools_->database->config().replica_reads == config::ReplicaReads::kOff) return primary;
+  if (!is_replicas_work(shard, plan.read_only) || pools_->limits.replica_reads == config::ReplicaReads::kOff) return primary;
   const ShardView& view = views_[shard.value()];
   // The one read last cannot go back. To another server it counts as a write at the time of the last read.
   const std::int64_t mark = std::max(view.mark, view.last_read);
@@ -64,10 +78,19 @@ ServerId Session::server_for(ShardId shard, const Plan& plan) {
   return primary;
 }
 
+// The position of a howdah.token: the timeline first, see ReplicaMonitor::apply().
+bool Session::shows_floor(const control::ServerHealth& replica, ServerId primary) const {
+  const WalFloor& floor = views_[pools_->pool(primary).target().shard.value()].floor;
+  if (floor.lsn == 0) return true;
+  return pools_->database->health()->at(primary).timeline.load(std::memory_order_acquire) >= floor.timeline &&
+         replica.shows.load(std::memory_order_acquire) >= floor.lsn;
+}
+
 // Is it up, shows it all that was complete before `mark`, and is it not too far behind for anybody?
-bool Session::may_read(ServerId replica, ServerId primary, std::int64_t mark) const {
+bool Session::may_read(ServerId replica, ServerId primary, std::int64_t mark, bool eventual) const {
   const auto& state = pools_->database->health()->at(replica);
   if (!state.up.load(std::memory_order_relaxed) || !state.may_read(mark)) return false;
+  if (!eventual && !shows_floor(state, primary)) return false;
   const config::Database& config = pools_->database->config();
   if (config.max_lag.count() > 0) {
     // By the primary's last word: while it is away nobody falls further behind.
@@ -77,9 +100,9 @@ bool Session::may_read(ServerId replica, ServerId primary, std::int64_t mark) co
   return config.max_lag_bytes == 0 || state.lag_bytes.load(std::memory_order_relaxed) <= config.max_lag_bytes;
 }
 
-// `mark_for(replica)`: what the replica must show. kNoServer: none does.
+// `mark_for(replica)`: what the replica must show. `eventual`: a token does not count. kNoServer: none does.
 template <class MarkFor>
-ServerId Session::choose_replica(ShardId shard, MarkFor mark_for) {
+ServerId Session::choose_replica(ShardId shard, MarkFor mark_for, bool eventual) {
   const config::Database& config = pools_->database->config();
   const auto& replicas = pools_->replicas[shard.value()];
   const auto& servers = config.shards[shard.value()].replicas;
@@ -87,7 +110,7 @@ ServerId Session::choose_replica(ShardId shard, MarkFor mark_for) {
   ReplicaChoice& choice = worker_.replica_choice;
   choice.begin();
   for (std::size_t i = 0; i < replicas.size(); ++i) {
-    if (!may_read(replicas[i], pools_->primaries[shard.value()], mark_for(replicas[i]))) continue;
+    if (!may_read(replicas[i], pools_->primaries[shard.value()], mark_for(replicas[i]), eventual)) continue;
     if (replicas.size() == 1) return replicas[i];
     ReplicaChoice::Candidate candidate{.server = replicas[i]};
     if (i < servers.size()) {
@@ -115,19 +138,13 @@ double Session::warmth(ServerId replica, std::chrono::milliseconds slow_start) c
 ServerId Session::wished_server(ShardId shard, const Plan& plan, ReadFrom wish) {
   handover_ = kNoServer;
   const ServerId primary = pools_->primaries[shard.value()];
-  const auto& replicas = pools_->replicas[shard.value()];
   const bool demanded = wish == ReadFrom::kReplica || wish == ReadFrom::kEventualReplica;
   const bool reads = plan.read_only || (demanded && plan.verb == Verb::kSelect);
-  const control::HealthTable* health = pools_->database->health();
-  if (wish == ReadFrom::kPrimary || replicas.empty() || views_.empty() || !reads || avoid_replicas_ || health == nullptr) return primary;
-  if (tx_.active() && !(tx_.explicit_block() && tx_.options.read_only == true &&
-                        tx_.options.isolation != sharding::sql::TransactionOptions::Isolation::kSerializable)) {
-    return primary;
-  }
-  if (!demanded && pools_->database->config().replica_reads == config::ReplicaReads::kOff) return primary;
+  if (wish == ReadFrom::kPrimary || !is_replicas_work(shard, reads)) return primary;
+  if (!demanded && pools_->limits.replica_reads == config::ReplicaReads::kOff) return primary;
   const ShardView& view = views_[shard.value()];
   if (wish != ReadFrom::kReplica) {
-    const ServerId any = choose_replica(shard, [](ServerId) { return std::int64_t{0}; });
+    const ServerId any = choose_replica(shard, [](ServerId) { return std::int64_t{0}; }, true);
     return any.value() == kNoServer ? primary : any;
   }
   const std::int64_t mark = std::max(view.mark, view.last_read);
