@@ -61,6 +61,7 @@ make_folder() {
 
 take_ports() {
   local i j
+  [ "$PORT" != 0 ] || take_port PORT || exit 1
   [ -n "$HTTP_PORT" ] || take_port HTTP_PORT || exit 1
   take_port TWIN_PORT || exit 1
   for ((i = 0; i < SHARDS; i++)); do

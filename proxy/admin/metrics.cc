@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <sstream>
 
 #include "proxy/admin/server_list.h"
@@ -25,10 +26,8 @@ class Family {
  public:
   Family(std::vector<MetricFamily>& families, const char* name, MetricType type, const char* help)
       : families_(families), family_{name, help, type, {}} {}
-  // Families without samples are left out: a label-less zero would be another series.
-  ~Family() {
-    if (!family_.metric.empty()) families_.push_back(std::move(family_));
-  }
+  // Those without samples are named, too: who writes a rule finds every name there is.
+  ~Family() { families_.push_back(std::move(family_)); }
   Family(const Family&) = delete;
   Family& operator=(const Family&) = delete;
 
@@ -45,6 +44,22 @@ class Family {
     return *this;
   }
 
+  // `total_us`: of all that it counts.
+  Family& add(Labels labels, const LatencyHistogram& histogram, std::uint64_t total_us) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
+      count += histogram.count(i);
+      const bool last = i + 1 == LatencyHistogram::kBuckets;
+      metric.histogram.bucket.push_back({count, last ? std::numeric_limits<double>::infinity() : static_cast<double>(LatencyHistogram::bound(i)) / 1e6});
+    }
+    metric.histogram.sample_count = count;
+    metric.histogram.sample_sum = static_cast<double>(total_us) / 1e6;
+    family_.metric.push_back(std::move(metric));
+    return *this;
+  }
+
  private:
   std::vector<MetricFamily>& families_;
   MetricFamily family_;
@@ -52,6 +67,7 @@ class Family {
 
 constexpr auto kCounter = MetricType::Counter;
 constexpr auto kGauge = MetricType::Gauge;
+constexpr auto kHistogram = MetricType::Histogram;
 
 void add_clients(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   Family clients(out, "howdah_clients", kGauge, "Clients that are logged in, by what they do");
@@ -84,6 +100,8 @@ void add_pools(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   Family transactions(out, "howdah_pool_transactions_total", kCounter, "Transactions run on this server");
   Family busy(out, "howdah_pool_busy_seconds_total", kCounter, "Time that server connections were held by clients");
   Family query(out, "howdah_pool_query_seconds_total", kCounter, "Time that server connections owed replies");
+  Family waits(out, "howdah_pool_wait_seconds", kHistogram, "How long clients waited for a server connection, also those that got one at once");
+  Family queries(out, "howdah_pool_query_seconds", kHistogram, "How long server connections owed replies, from the first to the last");
   Family bytes(out, "howdah_pool_bytes_total", kCounter, "Bytes to and from this server");
   Family connects(out, "howdah_pool_connects_total", kCounter, "Logins begun at this server");
   Family failures(out, "howdah_pool_connect_failures_total", kCounter, "Logins that failed at this server");
@@ -106,6 +124,8 @@ void add_pools(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
     transactions.add(labels, counters.transactions);
     busy.add(labels, static_cast<double>(counters.busy_us) / 1e6);
     query.add(labels, static_cast<double>(counters.query_us) / 1e6);
+    waits.add(labels, counters.waits, counters.wait_us);
+    queries.add(labels, counters.queries, counters.query_us);
     bytes.add(with("direction", "to_server"), counters.bytes_out);
     bytes.add(with("direction", "from_server"), counters.bytes_in);
     connects.add(labels, counters.connects);
@@ -146,6 +166,7 @@ void add_cluster(std::vector<MetricFamily>& out, Proxy& proxy) {
   Family up(out, "howdah_server_up", kGauge, "1 when the server answered its last probe");
   Family recovery(out, "howdah_server_in_recovery", kGauge, "1 when the server is a standby");
   Family lag(out, "howdah_replica_lag_bytes", kGauge, "WAL that a replica has yet to replay; absent while unknown");
+  Family behind(out, "howdah_replica_lag_seconds", kHistogram, "At each probe of a replica: how long ago its primary had said what it shows, up to the primary's last word");
   Family epoch(out, "howdah_map_epoch", kGauge, "Version of the shard map");
   Family buckets(out, "howdah_shard_buckets", kGauge, "Buckets that the shard owns");
   for (const auto& [name, database] : proxy.config()->databases) {
@@ -160,6 +181,11 @@ void add_cluster(std::vector<MetricFamily>& out, Proxy& proxy) {
       up.add(labels, server.up ? 1 : 0);
       recovery.add(labels, server.in_recovery ? 1 : 0);
       if (server.replica && server.lag_bytes >= 0) lag.add(labels, server.lag_bytes);
+      if (!server.replica) continue;
+      const control::ServerHealth& health = state->health().at(server.id);
+      LatencyHistogram lags;
+      for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) lags.add(i, health.lags[i].load(std::memory_order_relaxed));
+      behind.add(labels, lags, health.lag_us_total.load(std::memory_order_relaxed));
     }
     const auto map = state->snapshot()->map;
     epoch.add({{"database", name}}, map->epoch().value());

@@ -13,6 +13,7 @@ namespace howdah::admin {
 struct ServerView {
   std::size_t shard = 0;
   std::string address;  // host:port
+  ServerId id;
   bool replica = false;
   bool monitored = false;  // the database has a control account
   bool up = false, in_recovery = false;
@@ -35,6 +36,7 @@ inline std::vector<ServerView> list_servers(const config::Database& database, co
   const auto add = [&](const config::Server& server, std::size_t shard, bool replica) {
     ServerView view;
     view.shard = shard;
+    view.id = ServerId(static_cast<std::uint16_t>(servers.size()));
     view.address = server.host + ":" + std::to_string(server.port);
     view.replica = replica;
     view.monitored = !database.control.user.empty();

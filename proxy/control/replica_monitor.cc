@@ -51,6 +51,7 @@ struct ReplicaMonitor::ShardWatch {
   explicit ShardWatch(std::size_t replicas) : tracker(replicas) {}
   SampleTracker tracker;
   Lsn insert;  // of the last sample; 0 none
+  std::int64_t sampled = 0;  // when that was asked for
   SteadyTime send_again{};
   std::vector<ServerHealth*> replicas;
 };
@@ -220,6 +221,7 @@ void ReplicaMonitor::apply_primary(Watch& watch, std::int64_t sent, const Readin
   } else {
     voided = shard.tracker.on_sample(sent, reading.identity, reading.lsn);
     shard.insert = reading.lsn;
+    shard.sampled = sent;
   }
   if (!voided) return;
   for (auto* replica : shard.replicas) replica->set_aside();
@@ -232,6 +234,7 @@ void ReplicaMonitor::apply_replica(Watch& watch, const Reading& reading) {
       shard.tracker.on_replay(static_cast<std::size_t>(watch.replica), reading.identity, reading.lsn);
   watch.health.caught_up_to.store(caught_up_to, std::memory_order_release);
   watch.health.shows.store(caught_up_to == 0 ? 0 : reading.lsn.value(), std::memory_order_release);
+  if (caught_up_to != 0) watch.health.note_lag(std::max<std::int64_t>(shard.sampled - caught_up_to, 0) / 1000);
   auto lag = static_cast<std::int64_t>(shard.insert.value() - reading.lsn.value());
   watch.health.lag_bytes.store(shard.insert == Lsn() ? -1 : std::max<std::int64_t>(lag, 0));
 }

@@ -1,6 +1,7 @@
 // What the monitor knows about each server, in atomics that worker threads read without a lock.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/latency_histogram.h"
 
 namespace howdah::control {
 
@@ -28,6 +30,15 @@ struct alignas(64) ServerHealth {
   std::atomic<std::uint32_t> timeline{0};   // 0 unknown
   std::atomic<std::int64_t> recovered{0};   // when it came back after it was down; 0: it never was
 
+  // Replica, at each probe: how long ago its primary had said what it shows, up to the primary's last word.
+  std::array<std::atomic<std::uint64_t>, LatencyHistogram::kBuckets> lags{};
+  std::atomic<std::uint64_t> lag_us_total{0};
+
+  // Control thread.
+  void note_lag(std::int64_t us) {
+    lags[LatencyHistogram::bucket_of(us)].fetch_add(1, std::memory_order_relaxed);
+    lag_us_total.fetch_add(static_cast<std::uint64_t>(us), std::memory_order_relaxed);
+  }
   // Control thread. No reads here from now on.
   void set_aside() {
     caught_up_to.store(0, std::memory_order_release);

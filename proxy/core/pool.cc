@@ -44,6 +44,7 @@ ServerConn* Pool::acquire(PoolWaiter& waiter) {
   if (!idle_.empty() && waiters_.empty()) {
     ServerConn* conn = idle_.back();
     idle_.pop_back();
+    counters.waits.note(0);
     return conn;
   }
   waiter.waiting_in = this;

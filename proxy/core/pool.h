@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/latency_histogram.h"
 #include "drivers/net/reactor.h"
 #include "drivers/pgwire/scram_verifier.h"
 #include "proxy/core/budget.h"
@@ -80,9 +81,10 @@ class Pool final : private net::TimerHandler {
   // From ServerConn.
   void on_connected(ServerConn& conn);
   void on_lost(ServerConn& conn, ServerConn::State before);
-  // A moving average: each answer counts for a sixteenth.
+  // And a moving average: each answer counts for a sixteenth.
   void note_latency(std::int64_t took_us) {
     const auto latest = static_cast<std::int64_t>(std::min<std::int64_t>(took_us, 60'000'000));
+    counters.queries.note(took_us);
     latency_us = latency_us == 0 ? static_cast<std::uint32_t>(latest) : static_cast<std::uint32_t>(latency_us + (latest - latency_us) / 16);
   }
   // From ConnectionReset: as new, or beyond repair.
@@ -135,6 +137,8 @@ class Pool final : private net::TimerHandler {
     std::uint64_t transactions = 0, statements = 0, wait_us = 0, bytes_in = 0, bytes_out = 0, connects = 0, failures = 0;
     std::uint64_t busy_us = 0;   // server connections held by clients
     std::uint64_t query_us = 0;  // ... while replies were owed
+    LatencyHistogram waits;      // of clients for a connection, also those that got one at once
+    LatencyHistogram queries;    // from the first thing owed to the last
     void add(const Counters& more) {
       transactions += more.transactions;
       statements += more.statements;
@@ -145,6 +149,8 @@ class Pool final : private net::TimerHandler {
       failures += more.failures;
       busy_us += more.busy_us;
       query_us += more.query_us;
+      waits.add(more.waits);
+      queries.add(more.queries);
     }
   };
   Counters counters;

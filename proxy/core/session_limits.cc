@@ -98,8 +98,9 @@ Task<Session::Waited> Session::wait_in_queue(Pool& pool) {
   timer_.cancel();
   if (!logged_in_) timer_.arm(reactor, connected_ + worker_.config()->limits.login_timeout);
   entered.reset();
-  pool.counters.wait_us +=
-      static_cast<std::uint64_t>(std::chrono::duration_cast<microseconds>(reactor.now() - since).count());
+  const auto took = std::chrono::duration_cast<microseconds>(reactor.now() - since).count();
+  pool.counters.wait_us += static_cast<std::uint64_t>(took);
+  pool.counters.waits.note(took);
   deadlocked_ = false;
   co_return waited;
 }

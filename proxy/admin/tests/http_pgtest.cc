@@ -14,7 +14,7 @@ class HttpTest : public AdminTest {
   static std::map<std::string, double> metrics() {
     const auto answer = http_get(howdah->http_port(), "/metrics");
     EXPECT_EQ(answer.status, 200);
-    static const std::regex comment(R"(# (HELP [a-zA-Z_:][a-zA-Z0-9_:]* .+|TYPE [a-zA-Z_:][a-zA-Z0-9_:]* (counter|gauge)))");
+    static const std::regex comment(R"(# (HELP [a-zA-Z_:][a-zA-Z0-9_:]* .+|TYPE [a-zA-Z_:][a-zA-Z0-9_:]* (counter|gauge|histogram)))");
     static const std::regex sample(
         R"(([a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-z_]+="[^"]*",?)+\})?) ([-+0-9.e]+|NaN|[-+]Inf))");
     std::map<std::string, double> series;
@@ -76,10 +76,36 @@ TEST_F(HttpTest, TellsOfServersAndBuckets) {
 
 TEST_F(HttpTest, SamplesStandUnderTheirFamily) {
   std::string family;
+  bool histogram = false;
   for (const auto& line : split(http_get(howdah->http_port(), "/metrics").body, '\n')) {
-    if (line.starts_with("# TYPE ")) family = split(line, ' ')[2];
-    if (!line.starts_with('#')) EXPECT_EQ(line.substr(0, line.find_first_of("{ ")), family);
+    if (line.starts_with("# TYPE ")) {
+      family = split(line, ' ')[2];
+      histogram = line.ends_with(" histogram");
+    }
+    if (line.starts_with('#')) continue;
+    const std::string name = line.substr(0, line.find_first_of("{ "));
+    const bool part = histogram && (name == family + "_bucket" || name == family + "_sum" || name == family + "_count");
+    EXPECT_TRUE(histogram ? part : name == family) << line;
   }
+}
+
+// Every statement is in the histograms, and what they add up to is what the counters say.
+TEST_F(HttpTest, HistogramsCountWaitsExecutionAndLag) {
+  const std::string labels = "{database=\"app\",user=\"app\",shard=\"s0\",server=\"127.0.0.1:" + std::to_string(cluster->primary(0).port()) + "\",role=\"primary\"}";
+  const auto before = metrics();
+  const auto at = [&labels](const std::map<std::string, double>& series, const std::string& name) { return series.contains(name + labels) ? series.at(name + labels) : 0; };
+  auto app = howdah->connect();
+  for (int i = 0; i < 5; ++i) app.must("/* howdah.shard = s0, howdah.role = 'primary' */ SELECT pg_sleep(0.02)");
+  const auto after = metrics();
+  EXPECT_GE(at(after, "howdah_pool_query_seconds_count") - at(before, "howdah_pool_query_seconds_count"), 5);
+  EXPECT_GE(at(after, "howdah_pool_query_seconds_sum") - at(before, "howdah_pool_query_seconds_sum"), 5 * 0.02);
+  EXPECT_GE(at(after, "howdah_pool_wait_seconds_count") - at(before, "howdah_pool_wait_seconds_count"), 5);
+  const auto lags = [](const std::map<std::string, double>& series) {
+    double count = 0;
+    for (const auto& [name, value] : series) count += name.starts_with("howdah_replica_lag_seconds_count") ? value : 0;
+    return count;
+  };
+  EXPECT_TRUE(wait_until([&] { return lags(metrics()) > lags(after); }));
 }
 
 TEST_F(HttpTest, HealthAndUnknownPaths) {
