@@ -192,6 +192,12 @@ Task<> Session::serve() {
       co_await handle(header.type, body, whole);
     }
     in_.consume(std::exchange(message_size_, 0));
+    if (std::any_of(links_.begin(), links_.end(), [](const ServerConn* conn) { return conn->cancels_in_flight > 0; })) {
+      // What the client does next must not be hit by a cancel of what it did.
+      flush_client();
+      const auto links = links_;
+      co_await await_cancels(links);
+    }
     if (ext_ && ext_->conn != nullptr && ext_->conn->queued() > kGroupFlush) co_await relieve_group();
     if (deadlines_) {
       deadlines_->end_statement();

@@ -228,7 +228,7 @@ Task<> Session::drop_parts(std::span<ServerConn* const> conns) {
 // https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/tcop/postgres.c (ProcessInterrupts)
 Task<> Session::await_cancels(std::span<ServerConn* const> conns) {
   for (ServerConn* conn : conns) {
-    while (conn->cancels_in_flight > 0 && !conn->lost() && !closing_) co_await suspend();
+    while (!closing_ && conn->cancels_in_flight > 0 && !conn->lost()) co_await suspend();
   }
 }
 

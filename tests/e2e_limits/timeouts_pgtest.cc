@@ -38,6 +38,23 @@ TEST_F(TimeLimits, CancelAStatementInATransactionAndLeaveTheRollbackToTheClient)
   EXPECT_EQ(superuser_->scalar("SELECT count(*) FROM notes"), "0");
 }
 
+// The statement ends by itself while its cancel waits for a postmaster that is busy: the next one must not get it.
+TEST_F(TimeLimits, CancelNoStatementBehindTheOneThatTookTooLong) {
+  start({.limits = "{ query_timeout: 300ms }"});
+  PgConn client = connect();
+  client.must("BEGIN");
+  client.must("SELECT 1");
+  kill(cluster_->primary().pid(), SIGSTOP);
+  EXPECT_EQ(client.query("SELECT 'slept' FROM pg_sleep(0.6)").text(), "slept");
+  send(client, "SELECT 'next' FROM pg_sleep(0.2)");
+  testing::wait_until([&] { return superuser_->scalar("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT ''next''%'") == "1"; }, milliseconds(500));
+  kill(cluster_->primary().pid(), SIGCONT);
+  const auto next = answer(client);
+  EXPECT_EQ(next.sqlstate, "");
+  EXPECT_EQ(next.text(), "next");
+  client.must("COMMIT");
+}
+
 TEST_F(TimeLimits, OfStatementsCountEachOneAnew) {
   start({.limits = "{ query_timeout: 700ms }"});
   PgConn client = connect();
