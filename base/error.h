@@ -46,6 +46,9 @@ enum class ErrorCode : std::uint8_t {
   kInvalidValue,           // a value out of its domain
   kInsufficientPrivilege,  // admin command by a non-admin
   kProgramLimit,           // a configured limit on size or count
+  kRateLimited,            // a rate limit of the configuration is used up for now
+  kBlocked,                // an operator has blocked this statement
+  kBreakerOpen,            // the server a statement needs is sick, and left alone for a while
   kConfig,                 // faulty configuration
 };
 

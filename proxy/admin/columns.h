@@ -91,6 +91,18 @@ inline constexpr Column kTransactionColumns[] = {
 inline constexpr Column kDriftColumns[] = {
     {"database"}, {"shard"}, {"kind"}, {"object"}, {"first_shard"}, {"first_shard_has"}, {"shard_has"}, {"error"}};
 
+inline constexpr Column kLimitColumns[] = {
+    {"name"}, {"user"}, {"database"}, {"address"}, {"fingerprint"}, {"window_ms", kInt8}, {"max", kInt4}, {"burst", kInt4}, {"per"},
+    {"state"}, {"counts", kInt8}, {"allowed", kInt8}, {"refused", kInt8}};
+
+inline constexpr Column kBlockColumns[] = {{"fingerprint"}, {"reason"}, {"source"}, {"ends_in_ms", kInt8}, {"refused", kInt8}};
+
+inline constexpr Column kBreakerColumns[] = {
+    {"database"}, {"shard"}, {"server"}, {"role"}, {"state"}, {"succeeded", kInt8}, {"failed", kInt8}, {"probe_in_ms", kInt8},
+    {"opened", kInt8}, {"refused", kInt8}};
+
+inline constexpr Column kStatementColumns[] = {{"fingerprint"}, {"runs", kInt8}, {"blocked"}, {"statement"}};
+
 inline constexpr Column kHelpColumns[] = {{"command"}, {"shows_or_does"}};
 
 }  // namespace howdah::admin

@@ -49,6 +49,10 @@ constexpr auto kSpecs = std::to_array<Spec>({
     {"SHOW PEERS", Verb::kShowPeers, kNone, "SHOW PEERS", "none: a process that takes over finds the other by restart.socket"},
     {"SHOW PEER_POOLS", Verb::kShowPeerPools, kNone, "SHOW PEER_POOLS", "none, as above"},
     {"SHOW FDS", Verb::kShowFds, kNone, "SHOW FDS", "refused: howdah --takeover hands descriptors over by itself"},
+    {"SHOW LIMITS", Verb::kShowLimits, kNone, "SHOW LIMITS", "rate limits, and what they have refused"},
+    {"SHOW BLOCKS", Verb::kShowBlocks, kNone, "SHOW BLOCKS", "statements that nobody may run"},
+    {"SHOW BREAKERS", Verb::kShowBreakers, kNone, "SHOW BREAKERS", "circuit breakers of servers: closed, open, half-open"},
+    {"SHOW STATEMENTS", Verb::kShowStatements, kNone, "SHOW STATEMENTS", "the statements that are run most often, with their fingerprints"},
     {"SHOW VERSION", Verb::kShowVersion, kNone, "SHOW VERSION", "the version of Howdah"},
     {"PAUSE", Verb::kPause, kOptional, "PAUSE [database]", "waits for transactions to end and closes server connections; clients wait for RESUME"},
     {"RESUME", Verb::kResume, kOptional, "RESUME [database]", "ends PAUSE or KILL: clients that wait are served in order"},
@@ -58,6 +62,8 @@ constexpr auto kSpecs = std::to_array<Spec>({
     {"ENABLE", Verb::kEnable, kRequired, "ENABLE database", "ends DISABLE"},
     {"KILL", Verb::kKill, kOptional, "KILL [database]", "ends all clients and their server connections at once; new ones wait for RESUME"},
     {"KILL_CLIENT", Verb::kKillClient, kRequired, "KILL_CLIENT pid", "ends the client with this pid (SHOW CLIENTS)"},
+    {"BLOCK", Verb::kBlock, kRequired, "BLOCK fingerprint [FOR 'time'] ['reason']", "nobody may run this statement any more (SHOW STATEMENTS); at once, on all workers"},
+    {"UNBLOCK", Verb::kUnblock, kRequired, "UNBLOCK fingerprint", "ends BLOCK"},
     {"SUSPEND", Verb::kSuspend, kNone, "SUSPEND", "refused: PAUSE, or howdah --takeover, do what it is for"},
     {"RELOAD", Verb::kReload, kNone, "RELOAD", "reads the configuration file again, as SIGHUP does"},
     {"SHUTDOWN", Verb::kShutdown, kOptional, "SHUTDOWN [WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS]",
@@ -123,6 +129,24 @@ Result<Command> parse_set(std::string_view text, const std::vector<std::string>&
   return Command{Verb::kSet, name, "SET", words[at]};
 }
 
+// BLOCK fingerprint [FOR time] [reason]
+Result<Command> parse_block(std::string_view text, const std::vector<std::string>& words) {
+  Command command{Verb::kBlock, words[1], "BLOCK", ""};
+  std::size_t at = 2;
+  if (at + 1 < words.size() && upper(words[at]) == "FOR") {
+    command.period = words[at + 1];
+    at += 2;
+  }
+  if (at < words.size()) command.value = words[at++];
+  if (at != words.size()) return invalid(text);
+  return command;
+}
+
+const char* missing_argument(Verb verb) {
+  if (verb == Verb::kKillClient) return "a client's pid is required";
+  return verb == Verb::kBlock || verb == Verb::kUnblock ? "a fingerprint is required" : "a database is required";
+}
+
 }  // namespace
 
 std::span<const CommandHelp> command_help() {
@@ -143,11 +167,11 @@ Result<Command> parse_command(std::string_view text) {
   const std::string name = show && words.size() > 1 ? "SHOW " + upper(words[1]) : first;
   const std::size_t used = show ? std::min<std::size_t>(2, words.size()) : 1;
   const std::size_t rest = words.size() - used;
+  if (first == "BLOCK" && words.size() > 1) return parse_block(text, words);
   for (const Spec& spec : kSpecs) {
     if (spec.words != name || rest > (spec.argument == kNone ? 0u : 1u)) continue;
     if (rest == 0 && spec.argument == kRequired) {
-      return make_error(ErrorCode::kSyntaxError, spec.verb == Verb::kKillClient ? "a client's pid is required" : "a database is required",
-                        std::string(spec.usage));
+      return make_error(ErrorCode::kSyntaxError, missing_argument(spec.verb), std::string(spec.usage));
     }
     Command command{spec.verb, rest == 1 ? words.back() : "", show ? "SHOW" : name, ""};
     if (spec.verb == Verb::kShutdown) {

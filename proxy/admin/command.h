@@ -38,6 +38,10 @@ enum class Verb : std::uint8_t {
   kShowPeerPools,
   kShowFds,
   kShowVersion,
+  kShowLimits,
+  kShowBlocks,
+  kShowBreakers,
+  kShowStatements,
   kPause,
   kResume,
   kReconnect,
@@ -47,6 +51,8 @@ enum class Verb : std::uint8_t {
   kKill,
   kKillClient,
   kSuspend,
+  kBlock,
+  kUnblock,
   kReload,
   kSet,
   kShutdown,
@@ -55,9 +61,10 @@ enum class Verb : std::uint8_t {
 
 struct Command {
   Verb verb = Verb::kNothing;
-  std::string argument;  // a database (empty: all), a client's pid, a setting's name, or how to shut down
+  std::string argument;  // a database (empty: all), a client's pid, a setting's name, a fingerprint, or how to shut down
   std::string tag;       // of CommandComplete
-  std::string value;     // SET's
+  std::string value;     // SET's, or BLOCK's reason
+  std::string period = {};  // how long BLOCK lasts; empty: without end
   bool operator==(const Command&) const = default;
   // Users with `stats: true` may only look.
   bool only_looks() const { return tag == "SHOW" || verb == Verb::kNothing; }

@@ -9,11 +9,13 @@
 
 #include "drivers/pgwire/backend.h"
 #include "proxy/admin/show.h"
+#include "proxy/config/values.h"
 #include "proxy/core/admin_protocol.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/gates.h"
 #include "proxy/core/proxy.h"
 #include "proxy/core/worker.h"
+#include "sharding/sql/fingerprint.h"
 
 namespace howdah::admin {
 
@@ -143,6 +145,8 @@ Console::Outcome Console::act(const Command& command, Job& job) {
       if (done) done = proxy::kill_clients(proxy_, database);
       break;
     case Verb::kKillClient: done = kill_client(command.argument); break;
+    case Verb::kBlock: done = block(command); break;
+    case Verb::kUnblock: done = unblock(command.argument); break;
     case Verb::kReload: done = reload(); break;
     case Verb::kSet:
       done = proxy_.change_setting(command.argument, command.value);
@@ -222,6 +226,39 @@ Result<void> Console::resume(const std::string& database) {
   }
   proxy_.takeover().forward_resume(database);
   return proxy::resume(proxy_, database);
+}
+
+namespace {
+
+Result<std::uint64_t> read_fingerprint(const std::string& text) {
+  if (const auto fingerprint = sharding::sql::parse_fingerprint(text)) return *fingerprint;
+  return make_error(ErrorCode::kInvalidValue, "\"" + text + "\" is no fingerprint", "It has 16 hexadecimal digits: SHOW STATEMENTS, or howdahctl fingerprint.");
+}
+
+}  // namespace
+
+Result<void> Console::block(const Command& command) {
+  const auto fingerprint = read_fingerprint(command.argument);
+  if (!fingerprint) return fingerprint.error();
+  std::int64_t until = INT64_MAX;
+  if (!command.period.empty()) {
+    const auto period = config::parse_duration(command.period);
+    if (!period) return make_error(ErrorCode::kInvalidValue, "\"" + command.period + "\" is " + period.error().message);
+    until = control::to_steady_ns(std::chrono::steady_clock::now() + *period);
+  }
+  proxy_.guards().block(*fingerprint, command.value, until);
+  proxy_.apply_guards();
+  return {};
+}
+
+Result<void> Console::unblock(const std::string& argument) {
+  const auto fingerprint = read_fingerprint(argument);
+  if (!fingerprint) return fingerprint.error();
+  if (!proxy_.guards().unblock(*fingerprint)) {
+    return make_error(ErrorCode::kInvalidValue, argument + " was not blocked by BLOCK", "SHOW BLOCKS lists what is; those of the configuration end with it.");
+  }
+  proxy_.apply_guards();
+  return {};
 }
 
 // The main thread waits for the signal: shutting down is its work, and the same whoever asks.

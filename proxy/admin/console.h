@@ -47,6 +47,8 @@ class Console {
   Result<void> pause(const std::string& database, Wait& wait);
   Result<void> resume(const std::string& database);
   Result<void> reload();
+  Result<void> block(const Command& command);
+  Result<void> unblock(const std::string& argument);
   Result<void> kill_client(const std::string& argument);
   Result<void> known_database(const std::string& name) const;
   void shut_down(const std::string& how);

@@ -245,6 +245,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
   add_totals(out, snapshot.totals);
   add_pools(out, snapshot);
   add_cluster(out, proxy_);
+  add_guards(out, proxy_, snapshot);
   add_process(out);
   return out;
 }

@@ -21,4 +21,7 @@ class Metrics final : public prometheus::Collectable {
   Proxy& proxy_;
 };
 
+// metrics_guards.cc: rate limits, blocks, breakers, full queues, repeats.
+void add_guards(std::vector<prometheus::MetricFamily>& out, Proxy& proxy, const Snapshot& snapshot);
+
 }  // namespace howdah::admin

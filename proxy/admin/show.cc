@@ -33,6 +33,10 @@ Table show_table(Verb verb, const ShowInput& input) {
     case Verb::kShowDnsZones: return Table(kDnsZoneColumns);
     case Verb::kShowPeers: return Table(kPeerColumns);
     case Verb::kShowPeerPools: return Table(kPeerPoolColumns);
+    case Verb::kShowLimits: return show_limits(proxy);
+    case Verb::kShowBlocks: return show_blocks(proxy);
+    case Verb::kShowBreakers: return show_breakers(proxy, config);
+    case Verb::kShowStatements: return show_statements(proxy);
     case Verb::kShowVersion: return show_version();
     default: return show_help();
   }

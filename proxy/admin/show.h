@@ -8,6 +8,7 @@
 #include "proxy/admin/stats_history.h"
 #include "proxy/admin/table.h"
 #include "proxy/config/config.h"
+#include "proxy/core/breaker.h"
 
 namespace howdah::admin {
 
@@ -53,6 +54,14 @@ Table show_transactions(const config::Config& config);
 // show_drift.cc
 // Asks the shards, twice and a second apart where it finds anything; a shard out of reach has one row with its error.
 Table show_drift(const config::Config& config);
+
+// show_guards.cc
+Table show_limits(Proxy& proxy);
+Table show_blocks(Proxy& proxy);
+Table show_breakers(Proxy& proxy, const config::Config& config);
+// Asks the workers.
+Table show_statements(Proxy& proxy);
+const char* breaker_state_name(proxy::Breaker::State state);
 
 // show_process.cc
 Table show_help();

@@ -64,6 +64,7 @@ Table show_config(const config::Config& config) {
   add_section(table, "logging.", config::logging_section(), config.logging);
   for (const auto& [name, database] : config.databases) {
     add_section(table, "databases." + name + ".", config::database_section(), database);
+    add_section(table, "databases." + name + ".breaker.", config::breaker_section(), database.breaker);
   }
   return table;
 }

@@ -93,6 +93,7 @@ Result<ConfigPtr> change_setting(const Config& running, const std::string& key, 
   for (auto& [name, database] : changed->databases) {
     const std::string prefix = "databases." + lower(name) + ".";
     attempt(database_section(), prefix.c_str(), database);
+    attempt(breaker_section(), (prefix + "breaker.").c_str(), database.breaker);
   }
   if (!done) {
     return make_error(ErrorCode::kUndefinedSetting, "there is no setting \"" + key + "\"", "SHOW CONFIG lists them");

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "proxy/access/hba.h"
 #include "proxy/access/ident_map.h"
+#include "proxy/access/ip_address.h"
 #include "sharding/rules.h"
 
 namespace howdah::config {
@@ -97,6 +98,7 @@ struct Pool {
   milliseconds reserve_timeout{5'000};
   milliseconds wait_notice{5'000};      // a waiting client is told after this; 0: never
   milliseconds wait_timeout{30'000};    // how long a client waits for a server connection, then 53300... 0: no limit
+  milliseconds queue_time{0};           // a queue that would take longer is overload, and is cut short; 0: never
   milliseconds connect_timeout{5'000};  // TCP connect and login to a server
   seconds idle_timeout{600};            // an idle server connection is closed after this; 0: never
   seconds lifetime{3'600};              // a server connection is not reused after this; 0: no limit
@@ -119,6 +121,43 @@ struct Limits {
   std::uint32_t statements = 10'000;        // prepared statements of one client
   std::uint32_t gather_bytes = 64u << 20;   // rows that one query over several shards may gather for its last step
   std::uint32_t message_bytes = 0x3fffffff; // largest message accepted from a client, PostgreSQL's own bound
+  std::uint32_t retry_percentage = 20;      // of the last second's statements that the proxy may repeat by itself
+  std::uint32_t retry_minimum = 10;         // ... and so many more per second
+};
+
+// Which statements a rate limit counts together.
+enum class LimitPer : std::uint8_t { kAll, kUser, kDatabase, kAddress, kClient, kFingerprint };
+
+// At most `max` statements in each `window`, of those that fit.
+struct RateLimit {
+  std::string name;                     // in errors, SHOW LIMITS and metrics; made up where the file gives none
+  std::string user, database;           // empty: any
+  std::string address;                  // "10.0.0.0/8", "::1" or "unix"; empty: any
+  std::optional<access::IpAddress> range;  // of `address`, but for "unix"
+  access::IpAddress mask;
+  std::uint64_t fingerprint = 0;        // 0: any
+  milliseconds window{1'000};
+  std::uint32_t max = 0;
+  std::uint32_t burst = 0;              // of them at once; 0: all
+  LimitPer per = LimitPer::kAll;
+  bool operator==(const RateLimit&) const = default;
+};
+
+// A statement that nobody may run.
+struct Block {
+  std::uint64_t fingerprint = 0;
+  std::string reason;
+  bool operator==(const Block&) const = default;
+};
+
+// When a server is left alone for a while.
+struct Breaker {
+  milliseconds window{10'000};
+  std::uint32_t error_threshold_percentage = 0;  // of what happened in the window; 0: no breaker
+  std::uint32_t minimum = 20;           // fewer failures in the window than this prove nothing
+  milliseconds timeout{0};              // an answer that takes longer is a failure; 0: however long it takes
+  milliseconds reset_timeout{5'000};    // from opening until a first probe
+  bool operator==(const Breaker&) const = default;
 };
 
 struct Account {
@@ -190,6 +229,7 @@ struct Database {
   milliseconds max_lag{60'000};         // of a replica that may be read; 0: any
   std::int64_t max_lag_bytes = 0;       // 0: any
   milliseconds probe_interval{50};      // LSN samples of primaries and replicas
+  Breaker breaker;
   milliseconds catalog_interval{5'000}; // check for schema changes made behind Howdah's back
   std::size_t server_count() const {
     std::size_t count = 0;
@@ -221,6 +261,8 @@ struct Config {
   Limits limits;
   Restart restart;
   Logging logging;
+  std::vector<RateLimit> rate_limits;
+  std::vector<Block> blocks;
   std::vector<User> users;
   std::string users_file;               // in the format of PgBouncer's auth_file
   std::map<std::string, Database, std::less<>> databases;

@@ -114,10 +114,11 @@ std::string config_reference_markdown() {
          table("hba", hba_section()) + table("http", http_section()) +
          table("users[]", user_section()) +
          table("users[].limits, databases.NAME.limits", overrides_section()) + table("pool", pool_section()) +
-         table("limits", limits_section()) + table("restart", restart_section()) + table("logging", logging_section()) +
+         table("limits", limits_section()) + table("rate_limits[]", rate_limit_section()) + table("blocks[]", block_section()) +
+         table("restart", restart_section()) + table("logging", logging_section()) +
          table("databases.NAME", database_section()) + table("databases.NAME.control", account_section()) +
          table("databases.NAME.auth_query", auth_query_section()) +
-         table("databases.NAME.shards[]", shard_section()) +
+         table("databases.NAME.breaker", breaker_section()) + table("databases.NAME.shards[]", shard_section()) +
          table("databases.NAME.sharding", sharding_section()) + kRules;
 }
 

@@ -22,6 +22,7 @@ bool same_servers(const Shard& a, const Shard& b) {
 void compare_database(const std::string& prefix, const Database& old, const Database& now, Paths& which) {
   compare(account_section(), prefix + "control.", old.control, now.control, which);
   compare(database_section(), prefix, old, now, which);
+  compare(breaker_section(), prefix + "breaker.", old.breaker, now.breaker, which);
   if (!std::equal(old.shards.begin(), old.shards.end(), now.shards.begin(), now.shards.end(), same_servers)) {
     which.push_back(prefix + "shards");
   }

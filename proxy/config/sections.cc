@@ -135,6 +135,8 @@ const Section<Config>& top_section() {
       }(),
       section_field("pool", &Config::pool, pool_section(), "Connections from Howdah to the servers."),
       section_field("limits", &Config::limits, limits_section(), "What clients may use up."),
+      nested_field<Config>("rate_limits", "list", "How often statements may come; each limit counts by itself, and a statement needs the leave of all that fit it.", read_rate_limits),
+      nested_field<Config>("blocks", "list", "Statements that nobody may run, by fingerprint; the console's BLOCK adds to them.", read_blocks),
       section_field("restart", &Config::restart, restart_section(), "How one process follows another without a client's noticing."),
       section_field("logging", &Config::logging, logging_section(), "Where the log goes and how much of it."),
       nested_field<Config>("databases", "map", "What clients can connect to, by name. At least one.",
@@ -209,6 +211,9 @@ const Section<Pool>& pool_section() {
       duration_field(
           "wait_timeout", &Pool::wait_timeout, milliseconds(0), days(1), kReload,
           "How long a client waits for a server connection before it gets an error; 0 waits without limit."),
+      duration_field("queue_time", &Pool::queue_time, milliseconds(0), hours(1), kReload,
+                     "When the clients that wait for a server connection could not all be served within this time, those that came last from the address "
+                     "with the most of them are refused at once (53300), and nobody waits longer than this; 0 lets the queue grow."),
       duration_field("connect_timeout", &Pool::connect_timeout, milliseconds(10), minutes(10), kReload,
                      "How long connecting and logging in to a server may take."),
       duration_field("idle_timeout", &Pool::idle_timeout, milliseconds(0), days(1), kReload,
@@ -266,7 +271,12 @@ const Section<Limits>& limits_section() {
       integer_field("statements", &Limits::statements, 0, 1'000'000, kReload,
                     "Prepared statements that one client may have; 0 sets no limit."),
       size_field("message_bytes", &Limits::message_bytes, 1024, 0x3fffffff, kReload,
-                 "The largest message accepted from a client.")};
+                 "The largest message accepted from a client."),
+      integer_field("retry_percentage", &Limits::retry_percentage, 0, 100, kReload,
+                    "What the proxy may repeat by itself (reads whose server was lost, logins at servers that failed), in percent of the "
+                    "statements of the last second; beyond it the error goes to the client."),
+      integer_field("retry_minimum", &Limits::retry_minimum, 0, 100'000, kReload,
+                    "So many more per second and worker, however few statements there are.")};
   return section;
 }
 
@@ -368,6 +378,7 @@ const Section<Database>& database_section() {
                      "A replica that has not replayed what its primary had written this long ago is not read, not even with `howdah.consistency = eventual`; 0 sets no limit."),
       size_field("max_lag_bytes", &Database::max_lag_bytes, 0, std::int64_t{1} << 50, kReload,
                  "The same by bytes of WAL between the primary and the replica; 0 sets no limit."),
+      section_field("breaker", &Database::breaker, breaker_section(), "When a server that is reachable, but sick, is left alone for a while."),
       duration_field("probe_interval", &Database::probe_interval, milliseconds(10), seconds(10), kReload,
                      "How often primaries and replicas are asked for their WAL positions."),
       duration_field("catalog_interval", &Database::catalog_interval, milliseconds(100), hours(1), kReload,

@@ -21,6 +21,10 @@ const Section<Database>& database_section();
 const Section<Account>& account_section();
 const Section<Overrides>& overrides_section();
 const Section<Shard>& shard_section();
+// sections_guards.cc
+const Section<RateLimit>& rate_limit_section();
+const Section<Block>& block_section();
+const Section<Breaker>& breaker_section();
 
 // The section `sharding`: its table rules name shards, which are read before it.
 struct Sharding : sharding::Rules {
@@ -40,6 +44,8 @@ void check_server_tls(ServerTls& tls, Reader& reader, const Entry& entry);
 // Once all is read: who can log in at all, and which access rules can never fit.
 void check_access(const Config& config, Reader& reader);
 void read_users(Config& config, Reader& reader, const Entry& entry);
+void read_rate_limits(Config& config, Reader& reader, const Entry& entry);
+void read_blocks(Config& config, Reader& reader, const Entry& entry);
 void read_databases(Config& config, Reader& reader, const Entry& entry);
 void read_shards(Database& database, Reader& reader, const Entry& entry);
 void read_tables(Sharding& rules, Reader& reader, const Entry& entry);

@@ -42,6 +42,9 @@ std::string_view sqlstate(ErrorCode code) {
     case ErrorCode::kInvalidValue: return "22023";
     case ErrorCode::kInsufficientPrivilege: return "42501";
     case ErrorCode::kProgramLimit: return "54000";
+    case ErrorCode::kRateLimited: return "53400";
+    case ErrorCode::kBlocked: return "42501";
+    case ErrorCode::kBreakerOpen: return "57P03";
     case ErrorCode::kConfig: return "F0000";
   }
   return "XX000";

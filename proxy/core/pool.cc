@@ -53,6 +53,10 @@ ServerConn* Pool::acquire(PoolWaiter& waiter) {
     held_.push_back(&waiter);
     return nullptr;
   }
+  if (queue.active()) {
+    if (waiters_.empty()) queue.began(waiter.waiting_since);
+    if (!make_room(waiter)) return nullptr;
+  }
   waiters_.push_back(&waiter);
   publish_wait();
   if (!queue_timer_.armed()) queue_timer_.arm(worker_.reactor(), waiter.waiting_since + kQueueTick);
@@ -92,6 +96,7 @@ void Pool::publish_wait() {
 void Pool::grant(ServerConn& conn) {
   PoolWaiter* waiter = waiters_.front();
   waiters_.pop_front();
+  if (queue.active()) queue.served(worker_.reactor().now());
   waiter->waiting_in = nullptr;
   publish_wait();
   conn.set_state(ServerConn::State::kLinked);
@@ -103,6 +108,7 @@ void Pool::release(ServerConn& conn) {
   // A library that was loaded stays: https://www.postgresql.org/docs/15/sql-load.html
   const bool spoiled = conn.link.pins.has(sharding::sql::PinReason::kLoad);
   const bool clean = conn.clean();  // before unlink() forgets what was left unsynced
+  if (breaker != nullptr && conn.lost()) note_failure(conn.lost_reason());
   conn.unlink();
   const auto now = worker_.reactor().now();
   counters.busy_us += elapsed_us(conn.linked_since, now);
@@ -224,6 +230,7 @@ void Pool::retry() {
   if (connecting_ >= waiters_.size()) return;
   const SteadyTime now = worker_.reactor().now();
   if (now - last_failure_ < kLoginPause) return;
+  if (failing_ && !worker_.may_repeat()) return;
   auto most = budget_->limit.load(std::memory_order_relaxed);
   const auto reserve = budget_->reserve.load(std::memory_order_relaxed);
   if (reserve > 0 && now - waiters_.front()->waiting_since >= target_.reserve_timeout) most += reserve;
@@ -254,6 +261,8 @@ void Pool::start_connection() {
 
 void Pool::on_connected(ServerConn& conn) {
   --connecting_;
+  failing_ = false;
+  note_success();
   conn.close_needed = conn.close_needed || paused_;
   if (conn.close_needed && waiters_.empty()) return forget(conn);
   if (feed_hungriest(conn)) return;
@@ -268,6 +277,8 @@ void Pool::on_lost(ServerConn& conn, ServerConn::State before) {
     --connecting_;
     ++counters.failures;
     last_failure_ = worker_.reactor().now();
+    failing_ = true;
+    note_failure(reason);
   }
   forget(conn);
   if (before != ServerConn::State::kConnecting || waiters_.empty()) return;
@@ -330,6 +341,7 @@ void Pool::forget(ServerConn& conn) {
 }
 
 void Pool::sweep(SteadyTime now, bool everything) {
+  note_calm(now);
   std::vector<ServerConn*> old;
   for (ServerConn* conn : idle_) {
     const bool idle_long = target_.idle_timeout.count() > 0 && now - conn->last_used > target_.idle_timeout;

@@ -15,6 +15,7 @@
 #include "drivers/pgwire/scram_verifier.h"
 #include "proxy/core/budget.h"
 #include "proxy/core/connection_reset.h"
+#include "proxy/core/queue_guard.h"
 #include "proxy/core/server_conn.h"
 #include "proxy/core/tls_upgrade.h"
 #include "schema/object_ids.h"
@@ -23,6 +24,7 @@ namespace howdah::proxy {
 
 class DatabaseView;
 class Worker;
+class Breaker;
 class Pool;
 
 // Where and as whom a pool's connections log in.
@@ -57,9 +59,14 @@ class PoolWaiter {
   virtual void on_pool(ServerConn* granted, const Error* reason) = 0;
   // PAUSE lets those through that are in the middle of something.
   virtual bool passes_pause() const { return false; }
+  // An overloaded queue may refuse those who hold nothing yet.
+  virtual bool may_be_shed() const { return false; }
 
   Pool* waiting_in = nullptr;
   SteadyTime waiting_since;
+  std::uint64_t sender = 0;    // whose load it is: a hash of its address
+  std::uint32_t lately = 0;    // how often it waited in this second, where queues are limited
+  SteadyTime lately_since;
 
  protected:
   ~PoolWaiter() = default;
@@ -87,6 +94,13 @@ class Pool final : private net::TimerHandler {
     counters.queries.note(took_us);
     latency_us = latency_us == 0 ? static_cast<std::uint32_t>(latest) : static_cast<std::uint32_t>(latency_us + (latest - latency_us) / 16);
   }
+  // pool_guard.cc: a sick server is left alone.
+  bool leaves_alone();         // the statement at hand is to fail, or to go elsewhere; else it may be the one that tries the server
+  bool is_left_alone() const;  // the same question, from one who only asks
+  Error breaker_error() const; // REQUIRES: breaker
+  void note_answer(ServerConn& conn);
+  void note_failure(const Error& reason);
+  void look_for_late(SteadyTime now);
   // From ConnectionReset: as new, or beyond repair.
   void on_reset(ServerConn& conn, bool ok);
   // From CancelRequest: the last one for this connection is over.
@@ -134,7 +148,7 @@ class Pool final : private net::TimerHandler {
   std::optional<pgwire::ScramKeys> scram_keys;
 
   struct Counters {
-    std::uint64_t transactions = 0, statements = 0, wait_us = 0, bytes_in = 0, bytes_out = 0, connects = 0, failures = 0;
+    std::uint64_t transactions = 0, statements = 0, wait_us = 0, bytes_in = 0, bytes_out = 0, connects = 0, failures = 0, shed = 0;
     std::uint64_t busy_us = 0;   // server connections held by clients
     std::uint64_t query_us = 0;  // ... while replies were owed
     LatencyHistogram waits;      // of clients for a connection, also those that got one at once
@@ -147,6 +161,7 @@ class Pool final : private net::TimerHandler {
       bytes_out += more.bytes_out;
       connects += more.connects;
       failures += more.failures;
+      shed += more.shed;
       busy_us += more.busy_us;
       query_us += more.query_us;
       waits.add(more.waits);
@@ -156,6 +171,8 @@ class Pool final : private net::TimerHandler {
   Counters counters;
   std::uint32_t latency_us = 0;  // of late, from the first thing owed to the last; 0: not known
   std::uint64_t prepared_limit = 500;
+  QueueGuard queue;
+  Breaker* breaker = nullptr;    // of its server; null: none is configured
   DatabaseView* view = nullptr;  // of its database: the shard map that connections are stamped with
 
  private:
@@ -169,6 +186,11 @@ class Pool final : private net::TimerHandler {
   void close(ServerConn& conn);
   bool yield(ServerConn& conn, bool surplus);
   void on_timer() override;
+  bool make_room(PoolWaiter& newcomer);
+  PoolWaiter* whom_to_shed(PoolWaiter& newcomer);
+  void note_shed(SteadyTime now);
+  void note_calm(SteadyTime now);
+  void note_success();
 
   Worker& worker_;
   ServerTarget target_;
@@ -182,6 +204,10 @@ class Pool final : private net::TimerHandler {
   std::size_t connecting_ = 0;
   net::Timer queue_timer_;   // runs while clients wait
   SteadyTime last_failure_;  // of a login
+  bool failing_ = false;     // the last login failed
+  SteadyTime last_shed_;
+  std::uint64_t shed_since_ = 0;   // refused in the overload at hand
+  std::uint64_t opened_seen_ = 0;  // how often the breaker had opened
   ConnectionReset reset_;
 };
 

@@ -63,7 +63,9 @@ Result<void> raise_descriptor_limit(std::uint32_t clients) {
 
 Proxy::Proxy(config::ConfigPtr config)
     : config_(std::move(config)), name_("howdah-" + random_hex(4)),
-      started_(std::chrono::steady_clock::now()) {}
+      started_(std::chrono::steady_clock::now()) {
+  guards_.configure(*config_);
+}
 
 Proxy::~Proxy() { stop(); }
 
@@ -332,7 +334,12 @@ void Proxy::publish(config::ConfigPtr next) {
     welcomes_.clear();
   }
   spdlog::set_level(spdlog::level::from_str(next->logging.level));
+  guards_.configure(*next);
   on_each_worker([next](Worker& worker) { worker.apply_config(next); });
+}
+
+void Proxy::apply_guards() {
+  on_each_worker([rules = guards_.rules()](Worker& worker) { worker.rules = rules; });
 }
 
 Result<void> Proxy::change_setting(const std::string& key, const std::string& value) {

@@ -15,6 +15,7 @@
 #include "proxy/core/access_control.h"
 #include "proxy/core/admin_hook.h"
 #include "proxy/core/client_counts.h"
+#include "proxy/core/guards.h"
 #include "proxy/core/listener_hub.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/takeover.h"
@@ -61,6 +62,9 @@ class Proxy final : private net::IoHandler {
   void set_limits(Budget& budget, const std::string& database, const std::string& user, const ServerTarget& target,
                   const config::Effective& limits);
   ClientCounts& client_counts() { return client_counts_; }
+  Guards& guards() { return guards_; }
+  // Hands the rules to all workers; returns when all have them.
+  void apply_guards();
   WaitGraph& wait_graph() { return wait_graph_; }
   DeadlockWatch& deadlocks() { return deadlocks_; }
   // Before start(), from main; null: no console.
@@ -120,6 +124,7 @@ class Proxy final : private net::IoHandler {
   ServerCaps caps_;
   std::map<std::string, std::shared_ptr<Budget>> budgets_;  // guarded by mutex_
   ClientCounts client_counts_;
+  Guards guards_;
   WaitGraph wait_graph_;
   std::map<std::string, std::unique_ptr<ListenerHub>> listeners_;  // guarded by mutex_
   std::atomic<std::int64_t> clients_{0};

@@ -258,6 +258,7 @@ void ServerConn::read_some() {
                                                                : std::strerror(got.error)));
     }
     in_.commit(got.count);
+    heard_at = reactor_->now();
     pool_->counters.bytes_in += got.count;
     process();
     if (lost()) return;
@@ -491,6 +492,7 @@ void ServerConn::take_ready(Bytes body, Bytes whole) {
     const auto took = std::chrono::duration_cast<microseconds>(reactor_->now() - owing_since).count();
     pool_->counters.query_us += static_cast<std::uint64_t>(took);
     pool_->note_latency(took);
+    if (pool_->breaker != nullptr) pool_->note_answer(*this);
   }
   --link.owed;
   owner_->on_entry_done(*this, entry, link.error ? EntryOutcome::kFailed : EntryOutcome::kDone);

@@ -130,6 +130,7 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler, privat
   // Back-pressure: nothing is read from the server until resumed.
   void pause_reading() { paused_ = true; }
   void resume_reading();
+  bool reading_paused() const { return paused_; }
 
   // Moves to another worker's pool and thread: detach on the one, attach on the other.
   void detach();
@@ -181,6 +182,8 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler, privat
   SteadyTime last_used;
   SteadyTime linked_since;
   SteadyTime owing_since;  // of the oldest reply owed without a pause
+  SteadyTime heard_at;     // when bytes last came
+  SteadyTime late_since;   // the owing_since for which the server was counted as late
   std::uint64_t id = 0;
 
  private:

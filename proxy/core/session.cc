@@ -45,7 +45,9 @@ void let_go(std::vector<ServerConn*>& links, Worker& worker, Release release) {
 }  // namespace
 
 Session::Session(Worker& worker, int fd, std::string peer)
-    : worker_(worker), stream_(fd), timer_(*this), peer_(std::move(peer)), connected_(worker.reactor().now()) {}
+    : worker_(worker), stream_(fd), timer_(*this), peer_(std::move(peer)), connected_(worker.reactor().now()) {
+  sender = std::hash<std::string_view>()(std::string_view(peer_).substr(0, peer_.rfind(':')));
+}
 
 Session::~Session() {
   worker_.reactor().dequeue(*this);

@@ -49,6 +49,8 @@ struct SessionState;
 struct Listening;
 struct StateNotes;
 struct LockHolder;
+struct RateSubject;
+struct SessionGuard;
 
 inline constexpr std::uint16_t kNoServer = 0xffff;  // instead of a ServerId's value
 
@@ -80,6 +82,7 @@ class Session final : public net::IoHandler,
 
   // PAUSE came: what has arrived of a pipeline that is being answered is answered to its end.
   void note_pause() { finishing_ = !links_.empty(); }
+  bool may_be_shed() const override { return links_.empty(); }
   bool passes_pause() const override { return tx_.active() || !links_.empty() || finishing_; }
 
   // session_migrate.cc: to another process, which serves the client from there on (see takeover.h).
@@ -247,6 +250,7 @@ class Session final : public net::IoHandler,
   enum class Waited : std::uint8_t { kOver, kTimedOut, kDeadlock };
   Task<Waited> wait_in_queue(Pool& pool);
   Error queue_error(Pool& pool, Waited waited);
+  milliseconds wait_limit(const Pool& pool) const;
   void give_way();
   void tell_waiting(Pool& pool);
   void watch_deadlines();
@@ -294,6 +298,12 @@ class Session final : public net::IoHandler,
   Task<bool> ask(ServerConn& conn, std::string_view question, std::string& replies);
   Task<> function_call(Bytes whole);
 
+  // --- session_guard.cc: blocks and rate limits
+  // Before a statement is sent anywhere: why it must not be. Costs one comparison where there are no rules.
+  std::optional<Error> refused_by_rules(const Plan& statement, Bytes text);
+  RateSubject rate_subject() const;
+  void look_up_limits(std::int64_t now);
+
   // --- session_hints.cc: the client's wishes (howdah.*)
   Result<sharding::Route> route_of(const Plan& statement, const sharding::Values& values, std::string_view comment, const HintsPtr& hints) const;
   Result<sharding::Route> route_of(const Plan& statement, const sharding::Values& values, std::string_view comment) const {
@@ -307,7 +317,7 @@ class Session final : public net::IoHandler,
                                     Result<sharding::Route> route) const;
   std::vector<sharding::sql::KeyColumn> hinted_columns(const Plan* statement) const;
   Result<ShardId> hinted_shard(const Plan* statement, const std::string& key) const;
-  std::vector<Result<sharding::Route>> routes_of(const sharding::sql::Plan& plan, Bytes text) const;
+  std::vector<Result<sharding::Route>> routes_of(const sharding::sql::Plan& plan, Bytes text);
   HintDomain hint_domain() const;
   std::optional<Error> check_hints(const Hints& hints) const;
   Result<HintsPtr> changed_hints(const HintsPtr& from, const Plan& plan) const;
@@ -635,6 +645,7 @@ class Session final : public net::IoHandler,
   SettingsPtr group_settings_;        // before the first SET since the last Sync; null: there was none
   std::unique_ptr<StateNotes> notes_;
   std::unique_ptr<Listening> listening_;
+  std::unique_ptr<SessionGuard> guard_;  // null: no rules so far
 
   std::string user_name_;
   std::string peer_;

@@ -47,6 +47,7 @@ Task<> Session::on_bind(Bytes body, const pgwire::BindMessage* decoded) {
     co_await fail_group(plan.error());
     co_return;
   }
+  ++(*plan)->runs;
   // The $n of a PREPARE are those of the statement in it.
   const bool inner = !(*plan)->statements.empty() && (*plan)->statements[0].verb == Verb::kPrepare;
   const std::size_t wanted = std::max<std::size_t>(inner ? 0 : (*plan)->params, statement->types.size());
@@ -138,6 +139,12 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
       co_await fail_group(found.error());
       co_return false;
     }
+    if (worker_.rules != nullptr && found->target) {
+      if (const auto refusal = refused_by_rules(found->plan->statements[0], found->target->text)) {
+        co_await fail_group(*refusal);
+        co_return false;
+      }
+    }
     route = found->route;
     target = found->target;
     // A name that no client's statement has on any server stands for one that does not exist.
@@ -167,7 +174,8 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
       co_return false;
     }
     const sharding::Values values = values_of(statement->text, statement->slots, params);
-    auto found = route_of(*what, values, statement->hint());
+    const auto blocked = worker_.rules == nullptr ? std::nullopt : refused_by_rules(*what, statement->text);
+    auto found = blocked ? Result<sharding::Route>(*blocked) : route_of(*what, values, statement->hint());
     if (!found) {
       // PostgreSQL looks at the text first.
       if (is_refused_query(*what, found.error())) {

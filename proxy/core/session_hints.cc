@@ -241,7 +241,7 @@ Result<Route> Session::key_route(const Plan& statement, const sharding::Values& 
 }
 
 // Each statement of a string under the hints that those before it set.
-std::vector<Result<Route>> Session::routes_of(const sql::Plan& plan, Bytes text) const {
+std::vector<Result<Route>> Session::routes_of(const sql::Plan& plan, Bytes text) {
   std::vector<Result<Route>> routes;
   const sharding::Values values = values_of(text, worker_.tokens.slots, {});
   HintsPtr hints = hints_;
@@ -252,7 +252,10 @@ std::vector<Result<Route>> Session::routes_of(const sql::Plan& plan, Bytes text)
     }
     const std::string_view comment =
         text.find("howdah") == Bytes::npos ? std::string_view() : sql::hint_before(text, statement.begin, {standard_conforming_strings()});
-    routes.push_back(route_of(statement, values, comment, hints));
+    // Those of PREPARE's and EXECUTE's come to it in sql_prepare.cc.
+    const bool by_name = statement.verb == Verb::kPrepare || statement.verb == Verb::kExecute;
+    const auto refusal = worker_.rules == nullptr || by_name || proxy_handles(statement) ? std::nullopt : refused_by_rules(statement, text);
+    routes.push_back(refusal ? Result<Route>(*refusal) : route_of(statement, values, comment, hints));
   }
   return routes;
 }

@@ -40,7 +40,7 @@ Task<Session::Waited> Session::wait_in_queue(Pool& pool) {
   net::Reactor& reactor = worker_.reactor();
   const SteadyTime since = reactor.now();
   const auto& config = worker_.config()->pool;
-  const auto limit = pools_->limits.wait_timeout;
+  const auto limit = wait_limit(pool);
   SteadyTime end = limit.count() > 0 ? since + limit : SteadyTime::max();
   if (!logged_in_) end = std::min(end, connected_ + worker_.config()->limits.login_timeout);
   SteadyTime notice = logged_in_ && config.wait_notice.count() > 0 ? since + config.wait_notice : SteadyTime::max();
@@ -105,6 +105,13 @@ Task<Session::Waited> Session::wait_in_queue(Pool& pool) {
   co_return waited;
 }
 
+// 0: none.
+milliseconds Session::wait_limit(const Pool& pool) const {
+  const auto limit = pools_->limits.wait_timeout;
+  if (!pool.queue.active() || !may_be_shed()) return limit;
+  return limit.count() == 0 ? pool.queue.limit() : std::min(limit, pool.queue.limit());
+}
+
 Error Session::queue_error(Pool& pool, Waited waited) {
   if (pool_error_) {
     Error error = *pool_error_;
@@ -122,8 +129,8 @@ Error Session::queue_error(Pool& pool, Waited waited) {
   }
   WorkerCounters::add(worker_.counters.wait_timeouts);
   return make_error(ErrorCode::kWaitTimeout, "no server connection became free in time",
-                    "raise pool.size, shorten transactions, or raise pool.wait_timeout",
-                    "waited " + std::to_string(pools_->limits.wait_timeout.count()) + " ms for a connection to " +
+                    "raise pool.size, shorten transactions, or raise pool.wait_timeout (and pool.queue_time)",
+                    "waited " + std::to_string(wait_limit(pool).count()) + " ms for a connection to " +
                         pool.target().describe());
 }
 

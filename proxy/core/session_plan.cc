@@ -162,6 +162,11 @@ Task<ServerConn*> Session::acquire(Pool& pool, bool tell) {
   granted_ = nullptr;
   pool_error_.reset();
   cancel_ = timed_out_ = false;
+  if (pool.breaker != nullptr && pool.leaves_alone()) {
+    if (tell && tx_.active()) tx_.failed = true;
+    if (tell) send_error(pool.breaker_error());
+    co_return nullptr;
+  }
   if (ServerConn* conn = pool.acquire(*this)) {
     conn->link_to(*this);
     links_.push_back(conn);

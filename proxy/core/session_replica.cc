@@ -91,6 +91,7 @@ bool Session::may_read(ServerId replica, ServerId primary, std::int64_t mark, bo
   const auto& state = pools_->database->health()->at(replica);
   if (!state.up.load(std::memory_order_relaxed) || !state.may_read(mark)) return false;
   if (!eventual && !shows_floor(state, primary)) return false;
+  if (pools_->pool(replica).is_left_alone()) return false;
   const config::Database& config = pools_->database->config();
   if (config.max_lag.count() > 0) {
     // By the primary's last word: while it is away nobody falls further behind.

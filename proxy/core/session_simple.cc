@@ -46,6 +46,7 @@ Task<> Session::simple_query(Bytes body, Bytes whole) {
     // answered
   } else {
     const PlanPtr kept = run = *plan;
+    ++kept->runs;
     if (amid && kept->statements.size() != 0) plan_text(query.sql, {});  // the slots, after a wait
     if (!tx_.portals.empty() && ext_ && !kept->statements.empty()) {
       std::erase_if(ext_->portals, [](const Portal& portal) { return portal.name.empty() && portal.stream; });
@@ -113,6 +114,12 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     co_await SqlPrepare(*this, statement, kept).execute();
     co_return;
   }
+  if (worker_.rules != nullptr) {
+    if (const auto refusal = refused_by_rules(statement, text)) {
+      fail_statement(*refusal);
+      co_return;
+    }
+  }
   const sharding::Values values = values_of(text, worker_.tokens.slots, {});
   const sql::TokenStream& tokens = worker_.tokens;
   const auto route = route_of(statement, values, text.substr(tokens.hint_begin, tokens.hint_end - tokens.hint_begin));
@@ -166,7 +173,8 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     }
     if (conn->lost()) {
       // A read that nobody has seen anything of is repeated where the data is.
-      const bool repeat = attempt == 0 && autocommit && statement.read_only && !conn->link.forwarded && !conn->link.timed_out;
+      const bool repeat = attempt == 0 && autocommit && statement.read_only && !conn->link.forwarded && !conn->link.timed_out &&
+                          worker_.may_repeat();
       if (repeat) {
         release(*conn);
         continue;

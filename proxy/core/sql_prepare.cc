@@ -306,6 +306,9 @@ Task<bool> SqlPrepare::execute(std::string* held) {
     const auto resolved = resolve();
     if (!resolved) co_return s.fail_statement(resolved.error());
     if (!resolved->target) co_return s.fail_statement(no_such(resolved->at.name));
+    if (attempt == 0 && s.worker_.rules != nullptr) {
+      if (const auto refusal = s.refused_by_rules(resolved->plan->statements[0], resolved->target->text)) co_return s.fail_statement(*refusal);
+    }
     if (on_several(resolved->route)) co_return co_await execute_on_many(*resolved);
     const ShardId shard = s.shard_for(resolved->route, resolved->run);
     s.note_route(shard);

@@ -46,7 +46,7 @@ std::string pool_key(std::string_view database, std::string_view user) {
 }  // namespace
 
 Worker::Worker(Proxy& proxy, std::size_t index, config::ConfigPtr config)
-    : proxy_(proxy), index_(index), config_(std::move(config)), housekeeping_(*this) {
+    : rules(proxy.guards().rules()), proxy_(proxy), index_(index), config_(std::move(config)), housekeeping_(*this) {
   for (const auto& [name, database] : config_->databases) {
     databases_.emplace(name, std::make_unique<DatabaseView>(database, proxy_.control().database(name)));
   }
@@ -345,6 +345,8 @@ std::unique_ptr<UserPools> Worker::make_pools(const config::Database& database, 
     pools->by_server.push_back(std::make_unique<Pool>(*this, std::move(target), std::move(budget)));
     pools->by_server.back()->prepared_limit = config_->pool.prepared_statements;
     pools->by_server.back()->view = pools->database;
+    pools->by_server.back()->queue.set_limit(config_->pool.queue_time);
+    watch_breaker(*pools->by_server.back(), database, server);
     if (pools->database->paused) pools->by_server.back()->pause();
     return id;
   };
@@ -390,7 +392,18 @@ void Worker::drop_removed() {
   }
 }
 
+void Worker::watch_breaker(Pool& pool, const config::Database& database, const config::Server& server) {
+  pool.breaker = proxy_.guards().breaker(database, server);
+  if (pool.breaker != nullptr) late_watch_.arm();
+}
+
+bool Worker::may_repeat() {
+  const auto& limits = config_->limits;
+  return retries.take(reactor_.now(), counters.statements.load(std::memory_order_relaxed), limits.retry_percentage, limits.retry_minimum);
+}
+
 void Worker::apply_config(config::ConfigPtr config) {
+  rules = proxy_.guards().rules();
   const config::ConfigPtr before = std::exchange(config_, std::move(config));
   for (auto& [name, view] : databases_) {
     if (!view->removed && !config_->databases.contains(name)) view->keep_config(before);
@@ -415,6 +428,8 @@ void Worker::apply_config(config::ConfigPtr config) {
       }
       pool->reconfigure(target);
       pool->prepared_limit = config_->pool.prepared_statements;
+      pool->queue.set_limit(config_->pool.queue_time);
+      if (const auto* server = server_at(database, target.server)) watch_breaker(*pool, database, *server);
     }
   }
   for (Session* session : all_sessions_) session->apply_limits();

@@ -18,6 +18,8 @@
 #include "proxy/core/replica_choice.h"
 #include "proxy/core/database.h"
 #include "proxy/core/deadlock_watch.h"
+#include "proxy/core/guards.h"
+#include "proxy/core/late_watch.h"
 #include "proxy/core/pool.h"
 #include "proxy/core/prepared.h"
 #include "proxy/core/takeover.h"
@@ -137,6 +139,11 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   Listeners listeners{*this};
   WorkerCounters counters;
   SpanWatch spans;
+  GuardRulesPtr rules;                // null: none
+  RetryBudget retries;
+  // Whether the proxy may do something again by itself; counts it.
+  bool may_repeat();
+  void watch_breaker(Pool& pool, const config::Database& database, const config::Server& server);
   std::vector<sharding::BoundParam> params;  // of the Bind at hand: not kept across a wait
   std::vector<Oid> parse_types;       // of the Parse at hand: not kept across a wait
   std::string scratch;                // for encoding small messages: not kept across a wait
@@ -153,6 +160,7 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   config::ConfigPtr config_;
   net::Reactor reactor_;
   net::Timer housekeeping_;
+  LateWatch late_watch_{*this};
   std::thread thread_;
   bool draining_ = false;
   std::uint32_t handover_ = 0;  // 0: none is under way

@@ -169,4 +169,45 @@ void tokenize(std::string_view sql, const LexerOptions& options, TokenStream& ou
   out.hash = XXH3_64bits(out.normalized.data(), out.normalized.size());
 }
 
+namespace {
+
+// Each token of one byte that stands for a literal becomes what `stand_in(class)` says.
+template <class StandIn>
+std::string put_literals(std::string_view normalized, StandIn stand_in) {
+  constexpr char kClasses = static_cast<char>(LiteralClass::kBit) + 1;
+  std::string out;
+  for (std::size_t i = 0; i < normalized.size(); ++i) {
+    const char c = normalized[i];
+    const bool alone = (i == 0 || normalized[i - 1] == ' ') && (i + 1 == normalized.size() || normalized[i + 1] == ' ');
+    const bool one = c >= kLiteralByte && c < kLiteralByte + kClasses, folded = c >= kFoldedByte && c < kFoldedByte + kClasses;
+    if (alone && (one || folded)) {
+      out += stand_in(static_cast<LiteralClass>(c - (one ? kLiteralByte : kFoldedByte)));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string with_other_literals(std::string_view normalized) {
+  return put_literals(normalized, [](LiteralClass literal) {
+    switch (literal) {
+      case LiteralClass::kInt4: return "1";
+      case LiteralClass::kInt8: return "3000000000";
+      case LiteralClass::kNumeric: return "1.5";
+      case LiteralClass::kString: return "'a'";
+      case LiteralClass::kBit: return "b'1'";
+    }
+    return "";
+  });
+}
+
+std::string without_literals(std::string_view normalized) {
+  std::string out = put_literals(normalized, [](LiteralClass) { return "?"; });
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  return out;
+}
+
 }  // namespace howdah::sharding::sql

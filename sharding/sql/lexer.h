@@ -38,6 +38,11 @@ struct LexerOptions {
 // Fills `out`. Never fails: text that does not lex is kept as it is and left to the parser to refuse.
 void tokenize(std::string_view sql, const LexerOptions& options, TokenStream& out);
 
+// A text that reads as `normalized` came about, with other literals: a statement of the same shape, without the client's values.
+std::string with_other_literals(std::string_view normalized);
+// The same to be looked at: a question mark for each literal.
+std::string without_literals(std::string_view normalized);
+
 // What stands inside of a /* howdah... */ comment among the comments that open `sql`; empty when there is none.
 std::string_view leading_hint(std::string_view sql);
 // ... among the comments in front of the statement that begins at byte `begin` of the string.

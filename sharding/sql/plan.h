@@ -267,6 +267,8 @@ struct StatementPlan {
   ExplainFormat explain_format = ExplainFormat::kText;
   bool changes_rows = false;       // a query: INSERT, UPDATE, DELETE or MERGE, on whatever level
   std::vector<KeyColumn> keys;     // of the hash tables that were found in it, each once
+  // fingerprint_of() its text, made when first asked for; 0: not yet. The owner's thread only.
+  mutable std::uint64_t fingerprint = 0;
 };
 
 // A whole string: the unit that is cached. Immutable; shared by sessions of one worker.
@@ -274,6 +276,7 @@ struct Plan {
   std::vector<StatementPlan> statements;  // empty: only white space, comments, semicolons
   std::uint16_t params = 0;               // highest $n
   bool exact_text = false;                // holds byte ranges: only valid for the very text it was made from
+  mutable std::uint64_t runs = 0;         // how often it was run. The owner's thread only
 };
 using PlanPtr = std::shared_ptr<const Plan>;
 

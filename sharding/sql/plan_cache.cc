@@ -122,4 +122,8 @@ std::size_t PlanCache::size() const {
   return impl_->entries.size();
 }
 
+void PlanCache::for_each(const std::function<void(std::string_view, std::string_view, const PlanPtr&)>& look) const {
+  for (const auto& entry : impl_->entries) look(entry.normalized, entry.text, entry.plan);
+}
+
 }  // namespace howdah::sharding::sql

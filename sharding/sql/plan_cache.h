@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <span>
@@ -38,6 +39,8 @@ class PlanCache {
                  Analysis analysis);
   void clear();
   std::size_t size() const;
+  // Each entry's normalized text, its own text where the plan holds for that only (else empty), and the plan.
+  void for_each(const std::function<void(std::string_view, std::string_view, const PlanPtr&)>& look) const;
   std::uint64_t hits() const { return hits_; }
   std::uint64_t misses() const { return misses_; }
 

@@ -13,6 +13,7 @@
 
 #include "proxy/config/config.h"
 #include "proxy/config/reference.h"
+#include "sharding/sql/fingerprint.h"
 #include "tools/howdahctl/check_queries.h"
 #include "tools/howdahctl/drift.h"
 #include "tools/howdahctl/import.h"
@@ -112,7 +113,16 @@ int main(int argc, char** argv) {
   queries->add_option("--database", check.database, "The database in the place of the URL's");
   queries->add_flag("--json", check.json, "One JSON document: howdah.check-queries.v1");
   queries->footer("Exit code 0: all run; 1: some are refused or wrong; 2: nothing could be checked.");
+  std::string statement;
+  auto* fingerprint = app.add_subcommand("fingerprint", "Prints a statement's fingerprint: what rate_limits, blocks and BLOCK call it, whatever its values");
+  fingerprint->add_option("statement", statement, "One SQL statement")->required();
   CLI11_PARSE(app, argc, argv);
+  if (fingerprint->parsed()) {
+    const auto found = sharding::sql::fingerprint_of(statement);
+    if (found == 0) std::fprintf(stderr, "howdahctl: this is not SQL that PostgreSQL can read\n");
+    if (found != 0) std::printf("%s\n", sharding::sql::fingerprint_text(found).c_str());
+    return found == 0 ? 1 : 0;
+  }
   if (doubt->parsed()) return transactions.run();
   if (differences->parsed()) return drift.run();
   if (queries->parsed()) {
