@@ -41,7 +41,7 @@ int start_limited(const std::string& config, std::string& log) {
   testing::Process::Options options;
   options.log_file = folder.path() + "/log";
   options.argv = {"setpriv", "--bounding-set=-all", "--inh-caps=-all", "sh", "-c",
-                  "ulimit -Hn 3000; ulimit -Sn 256; exec " + testing::howdah_binary() + " --config " + config};
+                  "ulimit -Sn 256; ulimit -Hn 3000; exec " + testing::howdah_binary() + " --config " + config};
   testing::Process process(options);
   int status = -1;
   testing::wait_until([&] {
