@@ -213,7 +213,7 @@ const Section<Pool>& pool_section() {
           "How long a client waits for a server connection before it gets an error; 0 waits without limit."),
       duration_field("queue_time", &Pool::queue_time, milliseconds(0), hours(1), kReload,
                      "When the clients that wait for a server connection could not all be served within this time, those that came last from the address "
-                     "with the most of them are refused at once (53300), and nobody waits longer than this; 0 lets the queue grow."),
+                     "with the most of them are refused at once (53300), and nobody waits longer than twice this; 0 lets the queue grow."),
       duration_field("connect_timeout", &Pool::connect_timeout, milliseconds(10), minutes(10), kReload,
                      "How long connecting and logging in to a server may take."),
       duration_field("idle_timeout", &Pool::idle_timeout, milliseconds(0), days(1), kReload,

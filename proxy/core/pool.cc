@@ -53,11 +53,11 @@ ServerConn* Pool::acquire(PoolWaiter& waiter) {
     held_.push_back(&waiter);
     return nullptr;
   }
-  if (queue.active()) {
-    if (waiters_.empty()) queue.began(waiter.waiting_since);
-    if (!make_room(waiter)) return nullptr;
+  if (!queue.active()) {
+    waiters_.push_back(&waiter);
+  } else if (!enter_queue(waiter)) {
+    return nullptr;
   }
-  waiters_.push_back(&waiter);
   publish_wait();
   if (!queue_timer_.armed()) queue_timer_.arm(worker_.reactor(), waiter.waiting_since + kQueueTick);
   if (connecting_ < waiters_.size()) {

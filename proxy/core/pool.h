@@ -186,8 +186,10 @@ class Pool final : private net::TimerHandler {
   void close(ServerConn& conn);
   bool yield(ServerConn& conn, bool surplus);
   void on_timer() override;
-  bool make_room(PoolWaiter& newcomer);
+  bool enter_queue(PoolWaiter& newcomer);
+  void make_room(PoolWaiter& newcomer, PoolWaiter& leaves);
   PoolWaiter* whom_to_shed(PoolWaiter& newcomer);
+  std::deque<PoolWaiter*>::iterator fair_place(const PoolWaiter& newcomer);
   void note_shed(SteadyTime now);
   void note_calm(SteadyTime now);
   void note_success();

@@ -34,6 +34,14 @@ bool owes_an_answer(ServerConn& conn) {
   return owes;
 }
 
+// A primary that the monitor cannot reach, and that another server may follow: that is no breaker's business. Whoever waits for
+// the next primary must not be turned away.
+bool is_gone(const DatabaseView* view, const ServerTarget& target) {
+  if (view == nullptr || target.replica || view->health() == nullptr) return false;
+  if (view->config().shards[target.shard.value()].replicas.empty()) return false;
+  return !view->health()->at(target.server).up.load(std::memory_order_relaxed);
+}
+
 }  // namespace
 
 // Of the address that most of those who wait came from, who has asked most often of late, then who came last.
@@ -58,15 +66,41 @@ PoolWaiter* Pool::whom_to_shed(PoolWaiter& newcomer) {
   return worst;
 }
 
+// Where each address has its turn, whose clients stand in the order in which they came: behind all that are not more of their address than
+// the newcomer is of its own.
+std::deque<PoolWaiter*>::iterator Pool::fair_place(const PoolWaiter& newcomer) {
+  std::unordered_map<std::uint64_t, std::uint32_t> before;
+  const auto own = static_cast<std::uint32_t>(
+      std::count_if(waiters_.begin(), waiters_.end(), [&](const PoolWaiter* waiter) { return waiter->sender == newcomer.sender; }));
+  auto place = waiters_.end();
+  for (auto at = waiters_.begin(); at != waiters_.end(); ++at) {
+    if (++before[(*at)->sender] > own + 1 && place == waiters_.end()) place = at;
+    if ((*at)->sender == newcomer.sender) place = waiters_.end();  // its own keep their order
+  }
+  return place;
+}
+
 // False: the queue is too long, and the newcomer is the one that leaves.
-bool Pool::make_room(PoolWaiter& newcomer) {
+bool Pool::enter_queue(PoolWaiter& newcomer) {
   const SteadyTime now = worker_.reactor().now();
   if (now - newcomer.lately_since >= seconds(1)) {
     newcomer.lately = 0;
     newcomer.lately_since = now;
   }
   ++newcomer.lately;
-  if (!newcomer.may_be_shed() || !queue.overloaded(waiters_.size() + 1, now)) return true;
+  if (waiters_.empty()) queue.began(now);
+  if (newcomer.may_be_shed() && queue.overloaded(waiters_.size() + 1, now)) {
+    PoolWaiter* leaves = whom_to_shed(newcomer);
+    make_room(newcomer, *leaves);
+    if (leaves == &newcomer) return false;
+  }
+  // In a queue that is long, one address must not stand in front of all others.
+  waiters_.insert(queue.expected_wait(waiters_.size(), now) > queue.limit() / 2 ? fair_place(newcomer) : waiters_.end(), &newcomer);
+  return true;
+}
+
+void Pool::make_room(PoolWaiter& newcomer, PoolWaiter& leaves) {
+  const SteadyTime now = worker_.reactor().now();
   const auto expected = std::chrono::duration_cast<milliseconds>(queue.expected_wait(waiters_.size() + 1, now)).count();
   const Error reason = make_error(ErrorCode::kWaitTimeout, "too many clients wait for a server connection",
                                   "Repeat it later, after a pause that grows from time to time. If the servers can bear more, raise pool.size; "
@@ -74,14 +108,12 @@ bool Pool::make_room(PoolWaiter& newcomer) {
                                   "The last in the queue for " + target_.describe() + " would wait about " + std::to_string(expected) +
                                       " ms, and pool.queue_time is " + std::to_string(queue.limit().count()) + " ms.");
   note_shed(now);
-  PoolWaiter* leaves = whom_to_shed(newcomer);
-  leaves->waiting_in = nullptr;
-  if (leaves != &newcomer) {
-    std::erase(waiters_, leaves);
+  leaves.waiting_in = nullptr;
+  if (&leaves != &newcomer) {
+    std::erase(waiters_, &leaves);
     publish_wait();
   }
-  leaves->on_pool(nullptr, &reason);
-  return leaves != &newcomer;
+  leaves.on_pool(nullptr, &reason);
 }
 
 void Pool::note_shed(SteadyTime now) {
@@ -99,7 +131,9 @@ void Pool::note_calm(SteadyTime now) {
                std::exchange(shed_since_, 0));
 }
 
-bool Pool::leaves_alone() { return breaker != nullptr && !breaker->admit(nanoseconds(worker_.reactor().now())); }
+bool Pool::leaves_alone() {
+  return breaker != nullptr && !breaker->closed() && !is_gone(view, target_) && !breaker->admit(nanoseconds(worker_.reactor().now()));
+}
 
 bool Pool::is_left_alone() const {
   return breaker != nullptr && !breaker->may_admit(nanoseconds(worker_.reactor().now()));
@@ -139,7 +173,7 @@ void Pool::look_for_late(SteadyTime now) {
     breaker->failed(worker_.index(), nanoseconds(now));
   }
   const std::uint64_t opened = breaker->opened();
-  if (std::exchange(opened_seen_, opened) == opened || waiters_.empty() || breaker->closed()) return;
+  if (std::exchange(opened_seen_, opened) == opened || waiters_.empty() || breaker->closed() || is_gone(view, target_)) return;
   // Whoever waited for this server hears of it now, as those who ask next.
   const Error reason = breaker_error();
   std::deque<PoolWaiter*> refused;

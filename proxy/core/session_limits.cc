@@ -109,7 +109,7 @@ Task<Session::Waited> Session::wait_in_queue(Pool& pool) {
 milliseconds Session::wait_limit(const Pool& pool) const {
   const auto limit = pools_->limits.wait_timeout;
   if (!pool.queue.active() || !may_be_shed()) return limit;
-  return limit.count() == 0 ? pool.queue.limit() : std::min(limit, pool.queue.limit());
+  return limit.count() == 0 ? 2 * pool.queue.limit() : std::min(limit, 2 * pool.queue.limit());
 }
 
 Error Session::queue_error(Pool& pool, Waited waited) {

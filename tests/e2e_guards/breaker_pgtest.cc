@@ -143,5 +143,39 @@ TEST_F(Breakers, TakeNoSlowClientForASlowServer) {
   EXPECT_TRUE(answer(reader).ok());
 }
 
+// The monitor finds the replica up, but its answers take too long.
+TEST(BreakerOfAReplica, SendsReadsToOtherServers) {
+  PgCluster cluster(PgCluster::Options{.replicas = 1});
+  cluster.run_everywhere("CREATE TABLE users (id bigint PRIMARY KEY, name text); GRANT ALL ON users TO app");
+  cluster.wait_replayed();
+  SickGate gate(cluster.replica().port());
+  testing::HowdahOptions options;
+  options.yaml =
+      "workers: 1\nlisten: { address: 127.0.0.1, port: @PORT@ }\nhttp: { address: 127.0.0.1, port: @HTTP@ }\n"
+      "users: [ { name: app, password: app }, { name: admin, password: admin, admin: true } ]\n"
+      "databases:\n  app:\n    control: { user: howdah, password: howdah }\n"
+      "    breaker: { error_threshold_percentage: 80, minimum: 3, window: 1h, timeout: 200ms, reset_timeout: 1h }\n"
+      "    shards: [ { name: s0, primary: \"" + cluster.primary().address() + "\", replicas: [\"host=127.0.0.1 port=" + std::to_string(gate.port()) + "\"] } ]\n";
+  HowdahProcess howdah(cluster, options);
+  PgConn client = howdah.connect(), admin = howdah.connect("admin", "howdah");
+  const auto read_on = [&] {
+    client.must("SELECT name FROM users WHERE id = 1");
+    const Answer route = client.must("SHOW howdah.route");
+    for (const auto& value : route.rows.at(0)) {
+      if (value && (value->starts_with("primary ") || value->starts_with("replica "))) return value->substr(0, 7);
+    }
+    return std::string();
+  };
+  testing::await("a read on the replica", [&] { return read_on() == "replica"; });
+  gate.set(Mode::kSlow);
+  testing::await("the replica's breaker to open", [&] {
+    read_on();
+    return admin.must("SHOW BREAKERS").rows.at(1).at(4) == "open";
+  });
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(read_on(), "primary");
+  EXPECT_EQ(admin.must("SHOW BREAKERS").rows.at(0).at(4), "closed");
+  gate.set(Mode::kWell);
+}
+
 }  // namespace
 }  // namespace howdah::e2e_guards

@@ -86,8 +86,7 @@ TEST_F(Overload, LeavesTheServersWithAllTheyCanDo) {
   EXPECT_GT(watch.rounds, 0);
   for (const auto& [state, count] : overload.errors) EXPECT_EQ(state, "53300") << count;
   EXPECT_GT(overload.errors["53300"], 0u) << "more was asked for than could be done";
-  EXPECT_GT(overload.good, 0u);
-  if (strict()) EXPECT_GT(overload.goodput(), 0.9 * peak.goodput()) << "a queue without bounds answers nothing in time";
+  EXPECT_GT(overload.goodput(), (strict() ? 0.9 : 0.1) * peak.goodput()) << "a queue without bounds answers nothing in time";
   EXPECT_LT(watch.most_memory, before + 600) << "of a thousand clients more, with a sanitizer's share";
   // A few seconds later all is as it was.
   Load again(howdah_->url(), 16);
@@ -122,7 +121,8 @@ TEST_F(Overload, IsAnsweredByRefusingWhoSendsMost) {
   few.join();
   std::printf("many: %s\nfew: answered=%lu refused=%lu\n", result.to_string().c_str(), answered, refused);
   EXPECT_GT(result.errors["53300"], 0u);
-  EXPECT_GT(answered, refused) << "who sends little is not refused for those who send much";
+  EXPECT_GT(answered, 0u);
+  EXPECT_LE(refused, answered / 10) << "who sends little is not refused for those who send much";
 }
 
 }  // namespace
