@@ -21,6 +21,8 @@ enum class ErrorCode : std::uint8_t {
   kTooManyClients,         // client limit reached
   kWaitTimeout,            // no server connection within the pool's wait timeout
   kServerUnavailable,      // the server a statement needs cannot be reached
+  kServerDown,             // the server does not take connections now: perhaps later, or another one in its place
+  kPrimaryMoved,           // another server of the shard is its primary now: to be asked instead
   kServerLost,             // the server connection broke while a statement was under way
   kQueryCanceled,          // canceled by the client before it reached a server
   kShuttingDown,           // the proxy drains

@@ -112,7 +112,7 @@ Result<int> start_connect(const std::string& host, std::uint16_t port) {
   if (connect(fd, reinterpret_cast<sockaddr*>(&address.storage), address.length) != 0 && errno != EINPROGRESS) {
     const int error = errno;
     close(fd);
-    return make_error(ErrorCode::kServerUnavailable,
+    return make_error(ErrorCode::kServerDown,
                       "could not connect to " + host + " port " + std::to_string(port) + ": " + std::strerror(error));
   }
   return fd;

@@ -85,6 +85,12 @@ inline constexpr Column kHealthColumns[] = {
     {"database"}, {"shard"}, {"server"}, {"role"}, {"state"}, {"up"}, {"in_recovery"}, {"lsn"}, {"lag_bytes", kInt8},
     {"timeline", kInt8}, {"seen_ms_ago", kInt8}};
 
+inline constexpr Column kReplicaColumns[] = {
+    {"database"}, {"shard"}, {"server"}, {"role"}, {"state"}, {"reason"}, {"timeline", kInt8}, {"lsn"}, {"lag_bytes", kInt8}, {"lag_ms", kInt8},
+    {"since_ms", kInt8}};
+
+inline constexpr Column kSwitchoverColumns[] = {{"step"}, {"detail"}, {"ms", kInt8}};
+
 inline constexpr Column kTransactionColumns[] = {
     {"database"}, {"shard"}, {"gid"}, {"commit_point"}, {"owner"}, {"age_ms", kInt8}, {"decision"}, {"participants"}, {"error"}};
 

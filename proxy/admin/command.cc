@@ -36,6 +36,7 @@ constexpr auto kSpecs = std::to_array<Spec>({
     {"SHOW TOTALS", Verb::kShowTotals, kNone, "SHOW TOTALS", "the same over all databases, one figure per row"},
     {"SHOW DATABASES", Verb::kShowDatabases, kNone, "SHOW DATABASES", "what clients can connect to"},
     {"SHOW SHARDS", Verb::kShowShards, kNone, "SHOW SHARDS", "shards with their buckets and servers"},
+    {"SHOW REPLICAS", Verb::kShowReplicas, kNone, "SHOW REPLICAS", "every server: its role today, state and why, timeline, lag"},
     {"SHOW HEALTH", Verb::kShowHealth, kNone, "SHOW HEALTH", "every server: up or down, role, replication lag"},
     {"SHOW TRANSACTIONS", Verb::kShowTransactions, kNone, "SHOW TRANSACTIONS", "prepared transactions of Howdah on all shards, with their decisions"},
     {"SHOW DRIFT", Verb::kShowDrift, kNone, "SHOW DRIFT", "where shards differ: servers' settings, tables, columns, indexes, constraints, types, functions"},
@@ -123,10 +124,27 @@ Result<Command> parse_set(std::string_view text, const std::vector<std::string>&
   std::size_t at = 1;
   while (at < words.size() && (upper(words[at]) == "SESSION" || upper(words[at]) == "LOCAL")) ++at;
   const std::string name = at < words.size() ? words[at] : "";
-  if (contains(kSessionSettings, upper(name))) return Command{Verb::kNothing, "", "SET", ""};
+  if (contains(kSessionSettings, upper(name))) return Command{.verb = Verb::kNothing, .argument = {}, .tag = "SET", .value = {}};
   if (++at < words.size() && upper(words[at]) == "TO") ++at;
   if (at + 1 != words.size()) return invalid(text);
-  return Command{Verb::kSet, name, "SET", words[at]};
+  return Command{.verb = Verb::kSet, .argument = name, .tag = "SET", .value = words[at]};
+}
+
+// SWITCHOVER database shard [TO host:port] [DRY RUN]
+Result<Command> parse_switchover(std::string_view text, std::vector<std::string> words) {
+  Command command{.verb = Verb::kSwitchover, .argument = {}, .tag = "SWITCHOVER", .value = {}};
+  if (words.size() > 4 && upper(words[words.size() - 2]) == "DRY" && upper(words.back()) == "RUN") {
+    command.dry_run = true;
+    words.resize(words.size() - 2);
+  }
+  if (words.size() == 5 && upper(words[3]) == "TO") {
+    command.value = words[4];
+  } else if (words.size() != 3) {
+    return invalid(text);
+  }
+  command.argument = words[1];
+  command.shard = words[2];
+  return command;
 }
 
 // BLOCK fingerprint [FOR time] [reason]
@@ -153,6 +171,7 @@ std::span<const CommandHelp> command_help() {
   static const auto list = [] {
     std::vector<CommandHelp> help;
     for (const Spec& spec : kSpecs) help.push_back({spec.usage, spec.help});
+    help.push_back({"SWITCHOVER database shard [TO host:port] [DRY RUN]", "makes a replica the shard's primary: pauses, waits for replay, promotes, resumes"});
     help.push_back({"SET key = value", "changes a setting (SHOW CONFIG) until the next RELOAD or restart"});
     return help;
   }();
@@ -173,15 +192,16 @@ Result<Command> parse_command(std::string_view text) {
     if (rest == 0 && spec.argument == kRequired) {
       return make_error(ErrorCode::kSyntaxError, missing_argument(spec.verb), std::string(spec.usage));
     }
-    Command command{spec.verb, rest == 1 ? words.back() : "", show ? "SHOW" : name, ""};
+    Command command{.verb = spec.verb, .argument = rest == 1 ? words.back() : "", .tag = show ? "SHOW" : name, .value = {}};
     if (spec.verb == Verb::kShutdown) {
       command.argument = upper(command.argument);
       if (!command.argument.empty() && command.argument != "WAIT_FOR_SERVERS" && command.argument != "WAIT_FOR_CLIENTS") break;
     }
     return command;
   }
+  if (first == "SWITCHOVER") return parse_switchover(text, words);
   if (first == "SET" && words.size() > 1) return parse_set(text, words);
-  if (contains(kHarmless, first)) return Command{Verb::kNothing, "", first == "START" ? "START TRANSACTION" : first, ""};
+  if (contains(kHarmless, first)) return Command{.verb = Verb::kNothing, .argument = {}, .tag = first == "START" ? "START TRANSACTION" : first, .value = {}};
   return invalid(text);
 }
 

@@ -27,6 +27,7 @@ enum class Verb : std::uint8_t {
   kShowConfig,
   kShowShards,
   kShowHealth,
+  kShowReplicas,
   kShowTransactions,
   kShowDrift,
   kShowLists,
@@ -43,6 +44,7 @@ enum class Verb : std::uint8_t {
   kShowBreakers,
   kShowStatements,
   kPause,
+  kSwitchover,
   kResume,
   kReconnect,
   kWaitClose,
@@ -63,8 +65,10 @@ struct Command {
   Verb verb = Verb::kNothing;
   std::string argument;  // a database (empty: all), a client's pid, a setting's name, a fingerprint, or how to shut down
   std::string tag;       // of CommandComplete
-  std::string value;     // SET's, or BLOCK's reason
+  std::string value;     // SET's, BLOCK's reason, or SWITCHOVER's server
   std::string period = {};  // how long BLOCK lasts; empty: without end
+  std::string shard = {};   // SWITCHOVER's
+  bool dry_run = false;     // ... which then only checks
   bool operator==(const Command&) const = default;
   // Users with `stats: true` may only look.
   bool only_looks() const { return tag == "SHOW" || verb == Verb::kNothing; }

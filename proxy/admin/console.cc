@@ -10,6 +10,7 @@
 #include "drivers/pgwire/backend.h"
 #include "proxy/admin/show.h"
 #include "proxy/config/values.h"
+#include "proxy/admin/switchover.h"
 #include "proxy/core/admin_protocol.h"
 #include "proxy/core/errors.h"
 #include "proxy/core/gates.h"
@@ -152,6 +153,15 @@ Console::Outcome Console::act(const Command& command, Job& job) {
       done = proxy_.change_setting(command.argument, command.value);
       tag = "SET " + command.argument + "=" + command.value;
       break;
+    case Verb::kSwitchover: {
+      auto steps = switch_over(proxy_, {.database = command.argument, .shard = command.shard, .to = command.value, .dry_run = command.dry_run});
+      if (!steps) {
+        done = steps.error();
+        break;
+      }
+      append_table(job.out, *steps, "SWITCHOVER");
+      return Outcome::kDone;
+    }
     case Verb::kSuspend:
       done = make_error(ErrorCode::kUnsupported, "SUSPEND is not supported",
                         "PAUSE holds clients back; a restart with --takeover needs neither");

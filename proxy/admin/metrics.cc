@@ -167,6 +167,11 @@ void add_cluster(std::vector<MetricFamily>& out, Proxy& proxy) {
   Family recovery(out, "howdah_server_in_recovery", kGauge, "1 when the server is a standby");
   Family lag(out, "howdah_replica_lag_bytes", kGauge, "WAL that a replica has yet to replay; absent while unknown");
   Family behind(out, "howdah_replica_lag_seconds", kHistogram, "At each probe of a replica: how long ago its primary had said what it shows, up to the primary's last word");
+  Family writable(out, "howdah_shard_writable", kGauge, "1 while the shard's acting primary takes connections");
+  Family disputed(out, "howdah_shard_disputed", kGauge, "1 while two servers claim to be the shard's primary: its writes are stopped");
+  Family failovers(out, "howdah_shard_failovers_total", kCounter, "How often another server has become the shard's primary");
+  Family timeline(out, "howdah_shard_timeline", kGauge, "Timeline of the shard's acting primary");
+  Family states(out, "howdah_server_state", kGauge, "1 for the state that the server is in");
   Family epoch(out, "howdah_map_epoch", kGauge, "Version of the shard map");
   Family buckets(out, "howdah_shard_buckets", kGauge, "Buckets that the shard owns");
   for (const auto& [name, database] : proxy.config()->databases) {
@@ -180,12 +185,25 @@ void add_cluster(std::vector<MetricFamily>& out, Proxy& proxy) {
       if (!server.monitored) continue;
       up.add(labels, server.up ? 1 : 0);
       recovery.add(labels, server.in_recovery ? 1 : 0);
+      Labels with_state = labels;
+      with_state.emplace_back("state", control::word_of(server.health));
+      states.add(with_state, 1);
       if (server.replica && server.lag_bytes >= 0) lag.add(labels, server.lag_bytes);
       if (!server.replica) continue;
       const control::ServerHealth& health = state->health().at(server.id);
       LatencyHistogram lags;
       for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) lags.add(i, health.lags[i].load(std::memory_order_relaxed));
       behind.add(labels, lags, health.lag_us_total.load(std::memory_order_relaxed));
+    }
+    if (const control::ShardRoles* roles = state->roles(); roles != nullptr) {
+      for (std::size_t i = 0; i < database.shards.size(); ++i) {
+        const ShardId shard(static_cast<std::uint16_t>(i));
+        const Labels labels{{"database", name}, {"shard", database.shards[i].name}};
+        writable.add(labels, roles->open(shard) ? 1 : 0);
+        disputed.add(labels, roles->disputed(shard) ? 1 : 0);
+        failovers.add(labels, roles->failovers(shard));
+        timeline.add(labels, roles->timeline(shard));
+      }
     }
     const auto map = state->snapshot()->map;
     epoch.add({{"database", name}}, map->epoch().value());

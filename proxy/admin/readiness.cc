@@ -20,7 +20,7 @@ std::vector<NotReady> not_ready(Proxy& proxy) {
     for (const ServerView& server : list_servers(database, *state)) {
       if (server.replica || server.serves_writes()) continue;
       reasons.push_back({name, database.shards[server.shard].name, server.address,
-                         server.up ? "primary is in recovery" : "primary does not answer"});
+                         !server.up ? "primary does not answer" : server.in_recovery ? "primary is in recovery" : "primary is not confirmed: " + server.reason});
     }
   }
   return reasons;

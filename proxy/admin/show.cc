@@ -5,6 +5,21 @@
 
 namespace howdah::admin {
 
+namespace {
+
+// For commands that connect to primaries: today's are put in the places of the configured ones.
+config::Config with_acting_primaries(const config::Config& config, Proxy& proxy) {
+  config::Config out = config;
+  for (auto& [name, database] : out.databases) {
+    const auto state = proxy.control().database(name);
+    if (!state) continue;
+    for (auto& shard : database.shards) shard.primary = config::Server(control::acting_server(state->roles(), config.databases.at(name), shard));
+  }
+  return out;
+}
+
+}  // namespace
+
 Table show_table(Verb verb, const ShowInput& input) {
   const auto& [proxy, config, snapshot, history, now] = input;
   const auto totals = [&] { return totals_by_database(input.snapshot, input.config); };
@@ -24,8 +39,9 @@ Table show_table(Verb verb, const ShowInput& input) {
     case Verb::kShowConfig: return show_config(config);
     case Verb::kShowShards: return show_shards(proxy);
     case Verb::kShowHealth: return show_health(proxy);
-    case Verb::kShowTransactions: return show_transactions(config);
-    case Verb::kShowDrift: return show_drift(config);
+    case Verb::kShowReplicas: return show_replicas(proxy);
+    case Verb::kShowTransactions: return show_transactions(with_acting_primaries(config, proxy));
+    case Verb::kShowDrift: return show_drift(with_acting_primaries(config, proxy));
     case Verb::kShowLists: return show_lists(snapshot, config);
     case Verb::kShowMem: return show_mem(snapshot);
     case Verb::kShowState: return show_state(snapshot, config);

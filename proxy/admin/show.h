@@ -46,6 +46,7 @@ Table show_totals(const DatabaseTotals& totals, const StatsHistory& history, Ste
 // show_cluster.cc; these ask the control thread's published state, not the workers.
 Table show_shards(Proxy& proxy);
 Table show_health(Proxy& proxy);
+Table show_replicas(Proxy& proxy);
 
 // show_transactions.cc
 // Asks the shards, and so may take seconds when servers are out of reach: such a shard has one row with its error.

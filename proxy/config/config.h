@@ -202,6 +202,7 @@ struct Server {
   ServerTls tls;
   std::uint32_t weight = 1;             // of a replica, among those of its shard; 0: only when there is no other
   std::string zone;                     // where it stands; empty: not told
+  std::string patroni;                  // "http://host:port" of its Patroni; empty: none
   ServerId id;                          // position in Database::servers()
   bool operator==(const Server&) const = default;
 };
@@ -230,6 +231,8 @@ struct Database {
   std::int64_t max_lag_bytes = 0;       // 0: any
   milliseconds probe_interval{50};      // LSN samples of primaries and replicas
   Breaker breaker;
+  milliseconds failover_wait{10'000};   // how long statements wait for a primary that is gone; 0: they fail at once
+  milliseconds switchover_timeout{10'000};  // how long a switchover waits for transactions to end, then for the new primary
   milliseconds catalog_interval{5'000}; // check for schema changes made behind Howdah's back
   std::size_t server_count() const {
     std::size_t count = 0;

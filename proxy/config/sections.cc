@@ -381,6 +381,10 @@ const Section<Database>& database_section() {
       section_field("breaker", &Database::breaker, breaker_section(), "When a server that is reachable, but sick, is left alone for a while."),
       duration_field("probe_interval", &Database::probe_interval, milliseconds(10), seconds(10), kReload,
                      "How often primaries and replicas are asked for their WAL positions."),
+      duration_field("failover_wait", &Database::failover_wait, milliseconds(0), hours(1), kReload,
+                     "How long statements wait for a primary that takes no connections until it is back, or another server has been promoted in its place; 0: they fail at once."),
+      duration_field("switchover_timeout", &Database::switchover_timeout, milliseconds(100), hours(1), kReload,
+                     "How long SWITCHOVER waits for transactions to end, and then for the new primary; it is undone if that is not enough."),
       duration_field("catalog_interval", &Database::catalog_interval, milliseconds(100), hours(1), kReload,
                      "How often servers are checked for schema changes made behind Howdah's back.")};
   return section;

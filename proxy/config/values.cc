@@ -98,7 +98,7 @@ Result<void> set_ssl_mode(ServerTls& tls, const std::string& value) {
 Result<void> set_server_value(Server& server, const std::string& name, const std::string& value,
                               bool& has_address) {
   static const std::vector<std::string> kKnown{"host",    "hostaddr",    "port",   "dbname",
-                                               "sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding", "weight", "zone"};
+                                               "sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding", "weight", "zone", "patroni"};
   if (name == "host" || name == "hostaddr") {
     if (value.empty()) return faulty(name + " is empty");
     if (value.find(',') != std::string::npos)
@@ -131,6 +131,11 @@ Result<void> set_server_value(Server& server, const std::string& name, const std
     server.zone = value;
     return {};
   }
+  if (name == "patroni") {
+    if (!value.starts_with("http://") || value.find(':', 7) == std::string::npos) return faulty("patroni \"" + value + "\" is not http://host:port");
+    server.patroni = value.substr(0, value.find('/', 7));
+    return {};
+  }
   if (name == "dbname") {
     server.dbname = value;
     return {};
@@ -152,7 +157,7 @@ Result<void> set_server_value(Server& server, const std::string& name, const std
   const auto close = nearest(name, kKnown);
   return faulty(
       "unknown parameter \"" + name + "\"" +
-      (close.empty() ? " (known: host, hostaddr, port, dbname, sslmode, sslrootcert, sslcert, sslkey, channel_binding, weight, zone)" : "; did you mean \"" + close + "\"?"));
+      (close.empty() ? " (known: host, hostaddr, port, dbname, sslmode, sslrootcert, sslcert, sslkey, channel_binding, weight, zone, patroni)" : "; did you mean \"" + close + "\"?"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "proxy/control/control_log.h"
 #include "proxy/control/control_params.h"
+#include "proxy/control/shard_roles.h"
 #include "proxy/control/placement_check.h"
 #include "proxy/control/shard_schema.h"
 
@@ -95,7 +96,7 @@ asio::awaitable<Result<void>> Bootstrap::connect_all() {
       if (!connected) {
         if (is_permanent(shard->reason)) {
           co_return make_error(ErrorCode::kConfig,
-                               describe(shard->config, shard->config.primary) + ": " + shard->reason,
+                               describe(shard->config, primary_of(*shard)) + ": " + shard->reason,
                                "check the control account and the server's address in the configuration");
         }
         all = false;
@@ -118,13 +119,18 @@ asio::awaitable<Result<void>> Bootstrap::connect_all() {
   for (auto& shard : shards_) {
     if (shard->state.reachable) continue;
     control_log().warn("database={} server={} unreachable={}", database_.name,
-                       describe(shard->config, shard->config.primary), shard->reason);
+                       describe(shard->config, primary_of(*shard)), shard->reason);
   }
   co_return Result<void>();
 }
 
+// Found by the monitor before; the configured one while nobody answers.
+const config::Server& Bootstrap::primary_of(const Shard& shard) const {
+  return acting_server(settings_.roles.get(), database_, shard.config);
+}
+
 asio::awaitable<bool> Bootstrap::connect(Shard& shard) {
-  auto params = control_params(database_, shard.config.primary, settings_);
+  auto params = control_params(database_, primary_of(shard), settings_);
   auto answer = co_await shard.connection.connect(
       std::move(params), std::chrono::steady_clock::now() + settings_.connect_timeout);
   if (!answer) shard.reason = answer.error().message;

@@ -39,6 +39,7 @@ class Bootstrap {
   boost::asio::awaitable<Result<void>> reread_maps();
   std::vector<ShardState> states() const;
   boost::asio::awaitable<Result<StoredMap>> new_map();
+  const config::Server& primary_of(const Shard& shard) const;
   bool needs_schema() const;
   bool knows_whole_map() const;
   SteadyTime deadline() const;

@@ -9,6 +9,7 @@
 #include "proxy/control/catalog_loader.h"
 #include "proxy/control/control_log.h"
 #include "proxy/control/control_params.h"
+#include "proxy/control/shard_roles.h"
 
 namespace howdah::control {
 
@@ -58,11 +59,15 @@ asio::awaitable<void> CatalogWatch::run() {
 }
 
 asio::awaitable<Result<void>> CatalogWatch::open() {
-  if (connection_.is_open()) co_return Result<void>();
   const auto& shard = database_.shards.front();
-  auto connected = co_await connection_.connect(control_params(database_, shard.primary, settings_),
+  const auto generation = role_generation(settings_.roles.get(), database_, shard);
+  if (connection_.is_open() && generation == generation_) co_return Result<void>();
+  connection_.disconnect();
+  generation_ = generation;
+  const config::Server primary = acting_server(settings_.roles.get(), database_, shard);
+  auto connected = co_await connection_.connect(control_params(database_, primary, settings_),
                                                 std::chrono::steady_clock::now() + settings_.connect_timeout);
-  if (!connected) co_return pq::to_error(connected.error(), describe(shard, shard.primary));
+  if (!connected) co_return pq::to_error(connected.error(), describe(shard, primary));
   co_return Result<void>();
 }
 

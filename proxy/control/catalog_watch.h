@@ -45,6 +45,7 @@ class CatalogWatch {
   const Settings settings_;
   const Publish publish_;
   pq::AsyncConnection connection_;
+  std::uint64_t generation_ = 0;  // of the first shard's role, when it connected
   boost::asio::steady_timer timer_;
   std::vector<Done> waiting_;
   std::string fingerprint_;    // of the catalog published last

@@ -18,16 +18,25 @@ void warn_unknown_functions(const config::Database& database, const schema::Cata
 
 DatabaseControl::DatabaseControl(asio::io_context& io, const std::string& cluster,
                                  const config::Database& database, const Settings& settings)
-    : io_(io), cluster_(cluster), database_(database), settings_(settings) {}
+    : io_(io), cluster_(cluster), database_(database), settings_(settings) {
+  if (!database_.control.user.empty()) settings_.roles = std::make_shared<ShardRoles>(database_);
+}
 
 asio::awaitable<Result<void>> DatabaseControl::begin() {
   if (database_.control.user.empty()) co_return begin_unmonitored();
+  // First of all: which server of each shard is its primary today.
+  auto state = beginning_ = std::make_shared<DatabaseState>(database_.name, database_.server_count(), DatabaseSnapshot{}, settings_.roles);
+  co_await probe_all(*state);
   bootstrap_.emplace(io_, cluster_, database_, settings_);
   auto map = co_await bootstrap_->run();
-  if (!map) co_return map.error();
+  if (!map) {
+    // start() fails: nobody else would end these.
+    monitor_->stop();
+    co_return map.error();
+  }
   if (stopping_) co_return make_error(ErrorCode::kShuttingDown, "stopped during start-up");
-  DatabaseSnapshot first{nullptr, std::make_shared<const sharding::ShardMap>(std::move(*map))};
-  state_ = std::make_shared<DatabaseState>(database_.name, database_.server_count(), std::move(first));
+  state->publish({nullptr, std::make_shared<const sharding::ShardMap>(std::move(*map)), nullptr, nullptr});
+  state_ = std::move(state);
   co_await start_loops();
   co_return Result<void>();
 }
@@ -45,14 +54,24 @@ Result<void> DatabaseControl::begin_unmonitored() {
   return {};
 }
 
+asio::awaitable<void> DatabaseControl::probe_all(DatabaseState& state) {
+  asio::steady_timer answered(io_, SteadyTime::max());
+  bool done = false;
+  monitor_.emplace(io_, database_, state.health(), settings_);
+  monitor_->start([&] {
+    done = true;
+    answered.cancel();
+  });
+  while (!done) co_await answered.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
 // What fails at first is logged and tried again by the loops: start-up does not depend on it.
 asio::awaitable<void> DatabaseControl::start_loops() {
   asio::steady_timer first(io_, SteadyTime::max());
-  int awaited = database_.shards.size() > 1 ? 3 : 2;
+  int awaited = database_.shards.size() > 1 ? 2 : 1;
   auto arrived = [&] {
     if (--awaited == 0) first.cancel();
   };
-  monitor_.emplace(io_, database_, state_->health(), settings_);
   catalog_.emplace(io_, database_, settings_, [this](std::shared_ptr<const schema::Catalog> catalog) {
     const auto now = state_->snapshot();
     if (now->catalog == nullptr) warn_unknown_functions(database_, *catalog);
@@ -60,7 +79,6 @@ asio::awaitable<void> DatabaseControl::start_loops() {
   });
   catalog_->refresh([&](const Result<std::uint64_t>&) { arrived(); });
   catalog_->start();
-  monitor_->start(arrived);
   if (database_.shards.size() > 1) {
     start_sharded_loops();
     ids_->refresh(arrived);

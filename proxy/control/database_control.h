@@ -51,13 +51,15 @@ class DatabaseControl {
 
  private:
   Result<void> begin_unmonitored();
+  boost::asio::awaitable<void> probe_all(DatabaseState& state);
   boost::asio::awaitable<void> start_loops();
   void start_sharded_loops();
 
   boost::asio::io_context& io_;
   const std::string& cluster_;
   const config::Database& database_;
-  const Settings& settings_;
+  Settings settings_;
+  std::shared_ptr<DatabaseState> beginning_;  // what the monitor writes to, from its start on
   std::shared_ptr<DatabaseState> state_;
   std::optional<Bootstrap> bootstrap_;
   std::optional<ReplicaMonitor> monitor_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/control/server_health.h"
+#include "proxy/control/shard_roles.h"
 #include "schema/catalog.h"
 #include "schema/drift.h"
 #include "schema/object_ids.h"
@@ -34,14 +35,18 @@ struct DatabaseSnapshot {
 // Shared by all threads; lives as long as anyone holds it, also after Control has stopped.
 class DatabaseState {
  public:
-  DatabaseState(std::string name, std::size_t servers, DatabaseSnapshot first)
+  // `roles` null: each configured primary is the primary.
+  DatabaseState(std::string name, std::size_t servers, DatabaseSnapshot first, std::shared_ptr<ShardRoles> roles = nullptr)
       : name_(std::move(name)),
         health_(servers),
+        roles_(std::move(roles)),
         snapshot_(std::make_shared<const DatabaseSnapshot>(std::move(first))) {}
 
   const std::string& name() const { return name_; }
   const HealthTable& health() const { return health_; }
   HealthTable& health() { return health_; }
+  // Null without a control account. Those who see a server fail say so there.
+  ShardRoles* roles() const { return roles_.get(); }
 
   // Grows with every publication: a worker compares it with the version it last saw before it takes the lock.
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
@@ -61,6 +66,7 @@ class DatabaseState {
  private:
   const std::string name_;
   HealthTable health_;
+  const std::shared_ptr<ShardRoles> roles_;
   mutable std::mutex mutex_;
   std::shared_ptr<const DatabaseSnapshot> snapshot_;  // guarded by mutex_
   std::atomic<std::uint64_t> version_{1};

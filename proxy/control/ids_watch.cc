@@ -10,6 +10,7 @@
 #include "proxy/control/catalog_loader.h"
 #include "proxy/control/control_log.h"
 #include "proxy/control/control_params.h"
+#include "proxy/control/shard_roles.h"
 #include "schema/object_ids.h"
 
 namespace howdah::control {
@@ -111,8 +112,12 @@ asio::awaitable<void> IdsWatch::run() {
 asio::awaitable<bool> IdsWatch::check(std::size_t index) {
   Shard& shard = *shards_[index];
   const auto deadline = std::chrono::steady_clock::now() + settings_.statement_timeout;
+  const auto& of = database_.shards[index];
+  const auto generation = role_generation(settings_.roles.get(), database_, of);
+  if (std::exchange(shard.generation, generation) != generation) shard.connection.disconnect();
   if (!shard.connection.is_open()) {
-    const auto connected = co_await shard.connection.connect(control_params(database_, database_.shards[index].primary, settings_),
+    const config::Server primary = acting_server(settings_.roles.get(), database_, of);
+    const auto connected = co_await shard.connection.connect(control_params(database_, primary, settings_),
                                                              std::chrono::steady_clock::now() + settings_.connect_timeout);
     if (!connected) co_return false;
   }

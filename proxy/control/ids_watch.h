@@ -45,6 +45,7 @@ class IdsWatch {
   struct Shard {
     explicit Shard(boost::asio::io_context& io) : connection(io) {}
     pq::AsyncConnection connection;
+    std::uint64_t generation = 0;  // of the shard's role, when it connected
     std::string fingerprint;
     std::optional<Names> names;  // empty: it has not told yet
     Shapes shapes;

@@ -9,6 +9,7 @@
 #include "proxy/control/bootstrap_plan.h"
 #include "proxy/control/control_log.h"
 #include "proxy/control/control_params.h"
+#include "proxy/control/shard_roles.h"
 #include "proxy/control/shard_schema.h"
 
 namespace howdah::control {
@@ -29,6 +30,7 @@ struct MapWatch::Source {
   Source(asio::io_context& io, const config::Shard& from) : shard(from), connection(io) {}
   const config::Shard& shard;
   pq::AsyncConnection connection;
+  std::uint64_t generation = 0;  // of the shard's role, when it connected
 };
 
 MapWatch::MapWatch(asio::io_context& io, const std::string& cluster, const config::Database& database,
@@ -93,13 +95,16 @@ asio::awaitable<Result<Epoch>> MapWatch::check() {
 
 asio::awaitable<Result<void>> MapWatch::check(Source& source) {
   const auto now = std::chrono::steady_clock::now();
+  const auto generation = role_generation(settings_.roles.get(), database_, source.shard);
+  if (std::exchange(source.generation, generation) != generation) source.connection.disconnect();
+  const config::Server primary = acting_server(settings_.roles.get(), database_, source.shard);
   if (!source.connection.is_open()) {
     auto connected = co_await source.connection.connect(
-        control_params(database_, source.shard.primary, settings_), now + settings_.probe_timeout);
-    if (!connected) co_return pq::to_error(connected.error(), describe(source.shard, source.shard.primary));
+        control_params(database_, primary, settings_), now + settings_.probe_timeout);
+    if (!connected) co_return pq::to_error(connected.error(), describe(source.shard, primary));
   }
   auto rows = co_await source.connection.exec(kEpochSql, now + settings_.statement_timeout);
-  if (!rows) co_return pq::to_error(rows.error(), describe(source.shard, source.shard.primary));
+  if (!rows) co_return pq::to_error(rows.error(), describe(source.shard, primary));
   if (rows->rows() != 1 || static_cast<std::uint64_t>(rows->integer(0, 0)) <= epoch_.value())
     co_return Result<void>();
   auto adopted = co_await adopt(source);
@@ -114,7 +119,7 @@ asio::awaitable<Result<void>> MapWatch::adopt(Source& source) {
   const auto deadline = std::chrono::steady_clock::now() + settings_.statement_timeout;
   // Epoch and buckets of one moment.
   auto begun = co_await source.connection.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline);
-  if (!begun) co_return pq::to_error(begun.error(), describe(source.shard, source.shard.primary));
+  if (!begun) co_return pq::to_error(begun.error(), "shard " + source.shard.name);
   auto stored = co_await read_map(source.connection, source.shard.name, deadline);
   auto ended = co_await source.connection.exec("COMMIT", deadline);
   if (!ended) source.connection.disconnect();

@@ -14,6 +14,15 @@
 
 namespace howdah::control {
 
+// How a server does, for people; nothing is decided by it.
+enum class ServerState : std::uint8_t {
+  kUnknown,     // not asked yet, or nobody asks
+  kUp,
+  kSuspect,     // a connection to it was lost: it is being looked at
+  kDown,        // cannot be reached
+  kRecovering,  // answers again, but not as what it is to be: behind, or without a primary to follow
+};
+
 // Written by the control thread only; each field is read on its own (no two fields are consistent with each
 // other). Times are nanoseconds of the steady clock.
 struct alignas(64) ServerHealth {
@@ -28,6 +37,9 @@ struct alignas(64) ServerHealth {
   std::atomic<std::int64_t> lag_bytes{-1};  // replica: behind its primary's last sample; -1 unknown
   std::atomic<std::int64_t> last_seen{0};   // when it last answered; 0 never
   std::atomic<std::uint32_t> timeline{0};   // 0 unknown
+  std::atomic<ServerState> state{ServerState::kUnknown};
+  std::atomic<std::uint8_t> standing{0};    // a control::Standing: its role
+  std::atomic<std::int64_t> since{0};       // when state or role changed
   std::atomic<std::int64_t> recovered{0};   // when it came back after it was down; 0: it never was
 
   // Replica, at each probe: how long ago its primary had said what it shows, up to the primary's last word.
@@ -51,6 +63,17 @@ struct alignas(64) ServerHealth {
 // A steady time as ServerHealth keeps it.
 inline std::int64_t to_steady_ns(SteadyTime time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+inline const char* word_of(ServerState state) {
+  switch (state) {
+    case ServerState::kUnknown: return "unknown";
+    case ServerState::kUp: return "up";
+    case ServerState::kSuspect: return "suspect";
+    case ServerState::kDown: return "down";
+    case ServerState::kRecovering: return "recovering";
+  }
+  return "";
 }
 
 // The servers of one database, indexed by ServerId: for each shard in order its primary, then its replicas.

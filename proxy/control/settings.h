@@ -2,8 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 
 namespace howdah::control {
+
+class ShardRoles;
 
 struct Settings {
   std::chrono::milliseconds bootstrap_timeout{15'000};  // wait for servers that are not up yet
@@ -21,6 +24,7 @@ struct Settings {
   std::chrono::seconds collect_interval{60};
   std::chrono::seconds abort_margin{60};  // against steps of a server's clock
   std::chrono::seconds commit_retention{7 * 24 * 3600};
+  std::shared_ptr<ShardRoles> roles = nullptr;  // which server to turn to; null: the configured primaries
 };
 
 }  // namespace howdah::control

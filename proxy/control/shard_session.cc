@@ -65,19 +65,29 @@ asio::awaitable<Result<pq::PgResult>> ShardSession::exec(std::string sql, pq::Pa
     last_sqlstate_ = rows.error().sqlstate;
     co_return pq::to_error(rows.error(), what);
   }
+  if (generation() != generation_ || !primary_is_known(settings_.roles.get(), database_, shard_)) {
+    connection_.disconnect();
+    co_return make_error(ErrorCode::kServerUnavailable, what + ": its primary was lost, or another server has taken its place");
+  }
   if (!rows->warnings().empty()) co_return pq::to_error(rows->warnings().front(), what);
   co_return std::move(*rows);
 }
 
 asio::awaitable<Result<void>> ShardSession::open() {
-  if (connection_.is_open()) co_return Result<void>();
-  auto params = control_params(database_, shard_.primary, settings_);
+  if (connection_.is_open() && generation_ == generation()) co_return Result<void>();
+  connection_.disconnect();
+  generation_ = generation();
+  if (!primary_is_known(settings_.roles.get(), database_, shard_)) {
+    co_return make_error(ErrorCode::kServerUnavailable, "shard " + shard_.name + ": no server is known to be its primary now");
+  }
+  const config::Server primary = acting_server(settings_.roles.get(), database_, shard_);
+  auto params = control_params(database_, primary, settings_);
   for (auto& [keyword, value] : params) {
     if (keyword == "application_name") value = kApplication;
   }
   auto until = std::min(deadline(), std::chrono::steady_clock::now() + settings_.connect_timeout);
   auto connected = co_await connection_.connect(std::move(params), until);
-  if (!connected) co_return pq::to_error(connected.error(), describe(shard_, shard_.primary));
+  if (!connected) co_return pq::to_error(connected.error(), describe(shard_, primary));
   auto identity = co_await exec(kIdentitySql);
   Result<void> checked;
   if (!identity) {
@@ -87,7 +97,7 @@ asio::awaitable<Result<void>> ShardSession::open() {
         make_error(ErrorCode::kServerUnavailable, "shard " + shard_.name + ": its primary is in recovery");
   } else if (identity->get(0, 0) != cluster_ || identity->get(0, 1) != shard_.name) {
     checked =
-        make_error(ErrorCode::kWrongServer, describe(shard_, shard_.primary) + " says that it is shard " +
+        make_error(ErrorCode::kWrongServer, describe(shard_, primary) + " says that it is shard " +
                                                 identity->text(0, 1) + " of cluster " + identity->text(0, 0));
   } else {
     auto synchronous = co_await exec(kSynchronousSql);

@@ -1,4 +1,4 @@
-// A control connection to one shard's primary that has proven to be that shard.
+// A control connection to one shard's acting primary that has proven to be that shard.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -10,6 +10,7 @@
 #include "drivers/pq/async_connection.h"
 #include "proxy/config/config.h"
 #include "proxy/control/settings.h"
+#include "proxy/control/shard_roles.h"
 
 namespace howdah::control {
 
@@ -37,10 +38,11 @@ class ShardSession {
   ShardSession(const ShardSession&) = delete;
   ShardSession& operator=(const ShardSession&) = delete;
 
-  // Connects unless connected. kWrongServer when the server says it is another shard; kServerUnavailable.
+  // Connects unless connected to who is the primary now; kServerUnavailable while nobody is known to be. kWrongServer when the server says it is another shard; kServerUnavailable.
   boost::asio::awaitable<Result<void>> open();
   // An error carries the shard's name; it closes the session when a statement ended without an answer. A
-  // warning is an error too: "canceling wait for synchronous replication" is one.
+  // warning is an error too: "canceling wait for synchronous replication" is one. So is an answer that came after another
+  // server became the primary: it is about data that no longer counts.
   boost::asio::awaitable<Result<pq::PgResult>> exec(std::string sql, pq::Params params = {});
   // SQLSTATE of the last failed exec(); empty when no server said one.
   const std::string& last_sqlstate() const { return last_sqlstate_; }
@@ -53,6 +55,7 @@ class ShardSession {
  private:
   friend class SessionScope;
   SteadyTime deadline() const;
+  std::uint64_t generation() const { return role_generation(settings_.roles.get(), database_, shard_); }
 
   SessionScope& scope_;
   const std::string& cluster_;
@@ -62,6 +65,7 @@ class ShardSession {
   pq::AsyncConnection connection_;
   std::string last_sqlstate_;
   SteadyTime deadline_{};
+  std::uint64_t generation_ = 0;  // of the shard's role, when it connected
 };
 
 }  // namespace howdah::control

@@ -31,6 +31,8 @@ class DatabaseView {
   // `config` is what config() is part of: no newer one will know the database.
   void keep_config(config::ConfigPtr config) { kept_ = std::move(config); }
   const control::DatabaseSnapshot& snapshot() const { return *snapshot_; }
+  // Null without a control account.
+  control::ShardRoles* roles() const { return state_ == nullptr ? nullptr : state_->roles(); }
   const control::HealthTable* health() const { return state_ == nullptr ? nullptr : &state_->health(); }
   std::uint64_t version() const { return version_; }
   bool sharded() const { return config_->shards.size() > 1; }
@@ -53,8 +55,8 @@ struct UserPools {
   const config::User* user = nullptr;
   config::Effective limits;
   std::vector<std::unique_ptr<Pool>> by_server;
-  std::vector<ServerId> primaries;               // by shard
-  std::vector<std::vector<ServerId>> replicas;   // by shard
+  std::vector<ServerId> primaries;               // by shard: the acting ones
+  std::vector<std::vector<ServerId>> replicas;   // by shard: all others
   std::string default_search_path;               // of the login role, as the first connection told
 
   Pool& pool(ServerId server) { return *by_server[server.value()]; }

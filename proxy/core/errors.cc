@@ -17,6 +17,8 @@ std::string_view sqlstate(ErrorCode code) {
     case ErrorCode::kTooManyClients: return "53300";
     case ErrorCode::kWaitTimeout: return "53300";
     case ErrorCode::kServerUnavailable: return "08006";
+    case ErrorCode::kServerDown: return "08006";
+    case ErrorCode::kPrimaryMoved: return "08006";
     case ErrorCode::kServerLost: return "08006";
     case ErrorCode::kQueryCanceled: return "57014";
     case ErrorCode::kShuttingDown: return "57P01";

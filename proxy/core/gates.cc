@@ -56,6 +56,37 @@ Result<void> resume(Proxy& proxy, const std::string& database) {
   });
 }
 
+Result<void> pause_shard(Proxy& proxy, const std::string& database, ShardId shard) {
+  return on_workers(proxy, [database, shard](Worker& worker) {
+    for_views(worker, database, [](DatabaseView& view) { view.paused = true; });
+    for (const auto& [pid, session] : worker.sessions()) session->note_pause();
+    for (const auto& [key, pools] : worker.all_pools()) {
+      if (pools->database->config().name == database) pools->pool(pools->primaries[shard.value()]).pause();
+    }
+  });
+}
+
+Result<void> resume_shard(Proxy& proxy, const std::string& database) { return resume(proxy, database); }
+
+Result<std::size_t> count_shard_connections(Proxy& proxy, const std::string& database, ShardId shard) {
+  struct Sum {
+    std::mutex mutex;
+    std::size_t total = 0;
+  };
+  auto sum = std::make_shared<Sum>();
+  auto asked = on_workers(proxy, [database, shard, sum](Worker& worker) {
+    std::size_t mine = 0;
+    for (const auto& [key, pools] : worker.all_pools()) {
+      if (pools->database->config().name == database) mine += pools->pool(pools->primaries[shard.value()]).total();
+    }
+    std::lock_guard lock(sum->mutex);
+    sum->total += mine;
+  });
+  if (!asked) return asked.error();
+  std::lock_guard lock(sum->mutex);
+  return sum->total;
+}
+
 Result<void> reconnect(Proxy& proxy, const std::string& database) {
   return on_workers(proxy, [database](Worker& worker) { for_pools(worker, database, [](Pool& pool) { pool.close_all(); }); });
 }

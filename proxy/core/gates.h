@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/ids.h"
 
 namespace howdah::proxy {
 
@@ -22,6 +23,11 @@ struct GateStates {
 // are closed as they become free.
 Result<void> pause(Proxy& proxy, const std::string& database);
 Result<void> resume(Proxy& proxy, const std::string& database);
+// The same for the acting primary of one shard, and for users who come meanwhile.
+Result<void> pause_shard(Proxy& proxy, const std::string& database, ShardId shard);
+Result<void> resume_shard(Proxy& proxy, const std::string& database);
+// Server connections to the acting primary of one shard. An error while a worker does not answer.
+Result<std::size_t> count_shard_connections(Proxy& proxy, const std::string& database, ShardId shard);
 // Every connection there is now is closed when it becomes free.
 Result<void> reconnect(Proxy& proxy, const std::string& database);
 // Ends all clients at once, and their server connections with them. Those in a two-phase commit end after it.

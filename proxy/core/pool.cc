@@ -18,7 +18,7 @@ std::uint64_t elapsed_us(SteadyTime from, SteadyTime to) {
 
 // A server that is starting up or out of slots will take the login later; others will not.
 bool worth_waiting(const Error& reason) {
-  return reason.code == ErrorCode::kTooManyClients || reason.code == ErrorCode::kStaleMap;
+  return reason.code == ErrorCode::kTooManyClients || reason.code == ErrorCode::kStaleMap || reason.sqlstate == "57P03";
 }
 
 // How often a queue looks for another way to be served, and how long it leaves a server alone that refused a login.
@@ -60,7 +60,7 @@ ServerConn* Pool::acquire(PoolWaiter& waiter) {
   }
   publish_wait();
   if (!queue_timer_.armed()) queue_timer_.arm(worker_.reactor(), waiter.waiting_since + kQueueTick);
-  if (connecting_ < waiters_.size()) {
+  if (connecting_ < waiters_.size() && !held()) {
     if (budget_->try_take()) {
       start_connection();
     } else {
@@ -177,7 +177,7 @@ void Pool::yield_idle() {
 }
 
 void Pool::start_in_place() {
-  if (connecting_ < waiters_.size()) return start_connection();
+  if (connecting_ < waiters_.size() && !held()) return start_connection();
   // Whoever waited has been served, or has left.
   worker_.give_back(*budget_);
 }
@@ -229,7 +229,7 @@ void Pool::feed_others() {
 void Pool::retry() {
   if (connecting_ >= waiters_.size()) return;
   const SteadyTime now = worker_.reactor().now();
-  if (now - last_failure_ < kLoginPause) return;
+  if (now - last_failure_ < kLoginPause || held()) return;
   if (failing_ && !worker_.may_repeat()) return;
   auto most = budget_->limit.load(std::memory_order_relaxed);
   const auto reserve = budget_->reserve.load(std::memory_order_relaxed);
@@ -240,13 +240,14 @@ void Pool::retry() {
 
 void Pool::on_timer() {
   if (waiters_.empty()) return;
+  end_overdue_waits();
   retry();
   if (!waiters_.empty()) queue_timer_.arm(worker_.reactor(), worker_.reactor().now() + kQueueTick);
 }
 
 void Pool::fill() {
   const auto least = std::min(budget_->minimum.load(std::memory_order_relaxed), budget_->limit.load(std::memory_order_relaxed));
-  if (paused_ || worker_.reactor().now() - last_failure_ < kLoginPause) return;
+  if (paused_ || worker_.reactor().now() - last_failure_ < kLoginPause || held()) return;
   while (budget_->used.load(std::memory_order_relaxed) < least && budget_->try_take(least)) start_connection();
 }
 
@@ -261,8 +262,13 @@ void Pool::start_connection() {
 
 void Pool::on_connected(ServerConn& conn) {
   --connecting_;
+  if (auto refused = refusal_of(conn)) {
+    note_outage(std::move(*refused));
+    return forget(conn);
+  }
   failing_ = false;
   note_success();
+  outage_.reset();
   conn.close_needed = conn.close_needed || paused_;
   if (conn.close_needed && waiters_.empty()) return forget(conn);
   if (feed_hungriest(conn)) return;
@@ -282,6 +288,7 @@ void Pool::on_lost(ServerConn& conn, ServerConn::State before) {
   }
   forget(conn);
   if (before != ServerConn::State::kConnecting || waiters_.empty()) return;
+  if (may_wait(reason)) return note_outage(reason);
   if (worth_waiting(reason) && target_.startup.empty()) {
     // Whoever waits is served by the connections that exist or by a later login, or gives up at its own timeout.
     if (reason.code == ErrorCode::kStaleMap) worker_.refresh_map(target_.database_name);
@@ -378,7 +385,7 @@ void Pool::resume() {
   waiters_.insert(waiters_.end(), held_.begin(), held_.end());
   held_.clear();
   publish_wait();
-  while (connecting_ < waiters_.size() && budget_->try_take()) start_connection();
+  while (connecting_ < waiters_.size() && !held() && budget_->try_take()) start_connection();
   if (!waiters_.empty() && !queue_timer_.armed()) queue_timer_.arm(worker_.reactor(), worker_.reactor().now() + kQueueTick);
 }
 

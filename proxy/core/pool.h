@@ -43,6 +43,8 @@ struct ServerTarget {
   std::string shard_name;
   std::string proxy_name;
   bool stamp = false;
+  bool proves_role = false;  // its shard has other servers: a login tells the timeline of who says it is the primary
+  milliseconds patience{0};  // how long clients wait for a primary that is down
   // Of a replication connection: all that its startup packet says beside user and database.
   std::vector<std::pair<std::string, std::string>> startup;
   milliseconds connect_timeout{5'000};
@@ -86,6 +88,7 @@ class Pool final : private net::TimerHandler {
   void release(ServerConn& conn);
 
   // From ServerConn.
+  void note_lost(const ServerConn& conn, ServerConn::State before);
   void on_connected(ServerConn& conn);
   void on_lost(ServerConn& conn, ServerConn::State before);
   // And a moving average: each answer counts for a sixteenth.
@@ -109,6 +112,17 @@ class Pool final : private net::TimerHandler {
   // On this worker's thread: another worker's clients wait, or room came into the budget.
   void feed_others();
   void retry();
+  // The role of its server: session clients of a primary wait for it where it is down (pool_role.cc).
+  void set_replica(bool replica) { target_.replica = replica; }
+  // Another server is the primary now, or nobody knows which: whoever holds a connection loses it, whoever waits hears `reason`.
+  void cut(const Error& reason);
+  // The primary may be connected to again: for all who wait.
+  void open_all();
+  // Why nobody gets a connection to this primary; null while nothing is known against it.
+  const Error* outage() const { return outage_ ? &outage_->reason : nullptr; }
+  Error outage_error(SteadyTime waiting_since) const;
+  // Two servers claim to be this primary.
+  Error dispute_error() const;
   // Another pool's clients wait for a limit that both share: an idle connection goes.
   void yield_idle();
   // The place of a connection that another pool closed is this one's now.
@@ -177,6 +191,11 @@ class Pool final : private net::TimerHandler {
 
  private:
   void start_connection();
+  bool held();
+  bool may_wait(const Error& reason) const;
+  std::optional<Error> refusal_of(const ServerConn& conn);
+  void note_outage(Error reason);
+  void end_overdue_waits();
   void grant(ServerConn& conn);
   void make_available(ServerConn& conn);
   bool feed_hungriest(ServerConn& conn);
@@ -210,6 +229,10 @@ class Pool final : private net::TimerHandler {
   SteadyTime last_shed_;
   std::uint64_t shed_since_ = 0;   // refused in the overload at hand
   std::uint64_t opened_seen_ = 0;  // how often the breaker had opened
+  struct Outage {
+    Error reason;
+  };
+  std::unique_ptr<Outage> outage_;  // since the last login that failed because the server is down; null: none has
   ConnectionReset reset_;
 };
 

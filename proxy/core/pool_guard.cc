@@ -22,7 +22,7 @@ std::int64_t nanoseconds(SteadyTime time) {
 // Says something about the server, and not about this proxy, its clients or an administrator's wishes.
 bool is_sickness(const Error& reason) {
   if (!reason.sqlstate.empty()) return false;
-  if (reason.code == ErrorCode::kServerUnavailable) return true;
+  if (reason.code == ErrorCode::kServerUnavailable || reason.code == ErrorCode::kServerDown) return true;
   return reason.code == ErrorCode::kServerLost && reason.message == "server connection lost" && reason.detail != "the client left";
 }
 
@@ -131,8 +131,9 @@ void Pool::note_calm(SteadyTime now) {
                std::exchange(shed_since_, 0));
 }
 
+// A primary that is away is waited for.
 bool Pool::leaves_alone() {
-  return breaker != nullptr && !breaker->closed() && !is_gone(view, target_) && !breaker->admit(nanoseconds(worker_.reactor().now()));
+  return breaker != nullptr && !breaker->closed() && !held() && !is_gone(view, target_) && !breaker->admit(nanoseconds(worker_.reactor().now()));
 }
 
 bool Pool::is_left_alone() const {

@@ -99,6 +99,7 @@ Result<void> Proxy::start() {
   workers_[0]->reactor().add_level_triggered(listen_fd_, *this, EPOLLIN);
   if (unix_door_) workers_[0]->reactor().add_level_triggered(unix_door_->listener->fd(), *unix_door_, EPOLLIN);
   for (auto& worker : workers_) worker->start();
+  for (const auto& [database, settings] : config_->databases) follow_roles(database);
   spdlog::info("listening address={} port={} workers={} databases={}", config_->listen.address, port_, workers,
                config_->databases.size());
   return {};
@@ -225,7 +226,8 @@ ListenerHub& Proxy::listener(const std::string& database) {
     const auto running = config();
     const auto found = running->databases.find(database);
     if (found == running->databases.end()) return {};
-    auto params = control::control_params(found->second, found->second.shards[0].primary, {});
+    const auto state = control_->database(database);
+    auto params = control::control_params(found->second, control::acting_server(state ? state->roles() : nullptr, found->second, found->second.shards[0]), {});
     for (auto& [name, value] : params) {
       if (name == "application_name") value = "howdah listener";
     }
@@ -245,6 +247,17 @@ ListenerHub& Proxy::listener(const std::string& database) {
   };
   hub = std::make_unique<ListenerHub>(database, std::move(callbacks));
   return *hub;
+}
+
+// Workers hear of every change from here on, and of those that came before.
+void Proxy::follow_roles(const std::string& database) {
+  const auto state = control_->database(database);
+  if (!state || state->roles() == nullptr) return;
+  const auto tell = [this, database] {
+    for (auto& worker : workers_) worker->reactor().post([&target = *worker, database] { target.apply_roles(database); });
+  };
+  state->roles()->set_listener(tell);
+  tell();
 }
 
 void Proxy::on_each_worker(const std::function<void(Worker&)>& call) {
@@ -408,6 +421,7 @@ std::vector<std::string> Proxy::reload() {
     return said;
   }
   publish(loaded.config);
+  for (const auto& name : added) follow_roles(name);
   for (const auto& name : only_in(*running, *loaded.config)) control_->remove(name);
   for (const auto& [name, database] : loaded.config->databases) {
     const auto state = control_->database(name);

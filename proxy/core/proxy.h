@@ -101,6 +101,7 @@ class Proxy final : private net::IoHandler {
 
  private:
   void publish(config::ConfigPtr next);
+  void follow_roles(const std::string& database);
   void on_io(std::uint32_t events) override;
   void accept_from(int listener);
   void turn_away(int listener);

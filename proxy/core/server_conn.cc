@@ -71,6 +71,7 @@ ServerConn::~ServerConn() {
 void ServerConn::connect() {
   state_ = State::kConnecting;
   created = last_used = reactor_->now();
+  as_replica = pool_->target().replica;
   login_ = std::make_unique<ServerLogin>(*this, pool_->target());
   auto fd = login_->open();
   if (!fd) return fail(fd.error());
@@ -80,7 +81,7 @@ void ServerConn::connect() {
 }
 
 void ServerConn::on_timer() {
-  fail(make_error(ErrorCode::kServerUnavailable, "timeout while connecting to " + pool_->target().describe()));
+  fail(make_error(ErrorCode::kServerDown, "timeout while connecting to " + pool_->target().describe()));
 }
 
 void ServerConn::owe(const ServerEntry& entry) {
@@ -177,6 +178,7 @@ void ServerConn::fail(Error reason) {
   const State before = state_;
   state_ = State::kLost;
   lost_reason_ = std::move(reason);
+  pool_->note_lost(*this, before);
   timer_.cancel();
   if (stream_.is_open()) {
     reactor_->remove_urgent(stream_.fd(), *this);

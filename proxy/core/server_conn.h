@@ -170,6 +170,9 @@ class ServerConn final : public net::IoHandler, public net::TimerHandler, privat
   std::uint64_t stamped_epoch = 0;
   bool reset_needed = false;                  // released, but with another client's state still on it
   bool close_needed = false;                  // closed when released: RECONNECT or PAUSE came
+  bool as_replica = false;                    // logged in while its server was a replica
+  std::uint32_t timeline = 0;                 // of the primary, when it logged in; 0: not asked
+  std::int64_t server_started = 0;            // and when its server was, in microseconds since 1970
   bool listens = false;                       // LISTEN ran on it (session mode)
   bool awaits_cancel = false;                 // released, but a cancel is still on its way
   void cancels_over() {

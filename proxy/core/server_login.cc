@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <charconv>
 #include <cstring>
 #include <vector>
 
@@ -25,8 +26,15 @@ std::string random_nonce() {
   return pgwire::scram_nonce(Bytes(random, sizeof random));
 }
 
+std::uint32_t timeline_from(Bytes wal_file) {
+  std::uint32_t timeline = 0;
+  if (wal_file.size() >= 8) std::from_chars(wal_file.data(), wal_file.data() + 8, timeline, 16);
+  return timeline;
+}
+
 ErrorCode code_for(Bytes state) {
-  if (state == "53300" || state == "57P03") return ErrorCode::kTooManyClients;
+  if (state == "53300") return ErrorCode::kTooManyClients;
+  if (state.starts_with("57P")) return ErrorCode::kServerDown;  // shutting down, starting up
   if (state == "28P01") return ErrorCode::kAuthFailed;
   if (state == "28000") return ErrorCode::kAuthRejected;
   if (state == "3D000") return ErrorCode::kUnknownDatabase;
@@ -42,7 +50,7 @@ Result<int> ServerLogin::open() const { return net::start_connect(target_.host, 
 Result<bool> ServerLogin::on_connected(net::Stream& stream) {
   if (step_ == Step::kConnecting) {
     if (const int error = net::connect_error(stream.fd()); error != 0) {
-      return make_error(ErrorCode::kServerUnavailable,
+      return make_error(ErrorCode::kServerDown,
                         "could not connect to server " + target_.describe() + ": " + std::strerror(error));
     }
     step_ = Step::kUpgrading;
@@ -88,7 +96,14 @@ Result<void> ServerLogin::on_message(char type, Bytes body) {
     }
     case be::kDataRow: {
       pgwire::DataRow row;
-      if (step_ == Step::kAsking && decode(body, row)) conn_.default_search_path = row.values.at(0).bytes;
+      if (step_ == Step::kAsking && decode(body, row)) {
+        conn_.default_search_path = row.values.at(0).bytes;
+        if (row.values.count > 2) {
+          conn_.timeline = timeline_from(row.values.at(1).bytes);
+          const Bytes started = row.values.at(2).bytes;
+          std::from_chars(started.data(), started.data() + started.size(), conn_.server_started);
+        }
+      }
       return {};
     }
     case be::kReadyForQuery:
@@ -107,6 +122,11 @@ void ServerLogin::ask() {
   step_ = Step::kAsking;
   conn_.stamped_epoch = conn_.pool().map_epoch();
   std::string sql = "SELECT pg_catalog.current_setting('search_path')";
+  // The name of the WAL file that is written to begins with it; in recovery there is none.
+  if (target_.proves_role && !target_.replica) {
+    sql += ", CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' ELSE pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END, "
+           "(extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::bigint";
+  }
   if (target_.stamp && !target_.replica) {
     sql += " FROM (SELECT howdah.stamp(" + quote_literal(target_.cluster) + "," + quote_literal(target_.shard_name) + "," +
            quote_literal(target_.proxy_name) + "," + std::to_string(conn_.stamped_epoch) + ")) AS stamped";
@@ -208,7 +228,7 @@ Error ServerLogin::from_server(Bytes body) const {
   Error error = make_error(code_for(fields.sqlstate), std::string(fields.message), std::string(fields.hint),
                            "server " + target_.describe() + " refused the login of user \"" + target_.user + "\"");
   // Passed on as the server said it, where it said it in PostgreSQL's form.
-  if (error.code == ErrorCode::kServerUnavailable && fields.sqlstate.size() == 5) error.sqlstate = fields.sqlstate;
+  if ((error.code == ErrorCode::kServerUnavailable || error.code == ErrorCode::kServerDown) && fields.sqlstate.size() == 5) error.sqlstate = fields.sqlstate;
   return error;
 }
 

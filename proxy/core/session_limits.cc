@@ -128,6 +128,7 @@ Error Session::queue_error(Pool& pool, Waited waited) {
                           pool.target().describe());
   }
   WorkerCounters::add(worker_.counters.wait_timeouts);
+  if (pool.outage() != nullptr) return pool.outage_error(worker_.reactor().now() - pools_->limits.wait_timeout);
   return make_error(ErrorCode::kWaitTimeout, "no server connection became free in time",
                     "raise pool.size, shorten transactions, or raise pool.wait_timeout (and pool.queue_time)",
                     "waited " + std::to_string(wait_limit(pool).count()) + " ms for a connection to " +

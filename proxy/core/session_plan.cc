@@ -158,7 +158,17 @@ ServerConn* Session::linked(ShardId shard) const {
   return nullptr;
 }
 
-Task<ServerConn*> Session::acquire(Pool& pool, bool tell) {
+// Where another server becomes the shard's primary meanwhile, the wait goes on there.
+Task<ServerConn*> Session::acquire(Pool& from, bool tell) {
+  Pool* pool = &from;
+  for (;;) {
+    if (ServerConn* conn = co_await acquire_from(*pool, tell)) co_return conn;
+    if (closing_ || cancel_ || !pool_error_ || pool_error_->code != ErrorCode::kPrimaryMoved) co_return nullptr;
+    pool = &pools_->pool(pools_->primaries[pool->target().shard.value()]);
+  }
+}
+
+Task<ServerConn*> Session::acquire_from(Pool& pool, bool tell) {
   granted_ = nullptr;
   pool_error_.reset();
   cancel_ = timed_out_ = false;
@@ -179,7 +189,7 @@ Task<ServerConn*> Session::acquire(Pool& pool, bool tell) {
     co_return conn;
   }
   pool.give_up(*this);
-  if (closing_ || !tell) co_return nullptr;
+  if (closing_ || !tell || (pool_error_ && pool_error_->code == ErrorCode::kPrimaryMoved && !cancel_)) co_return nullptr;
   const Error error = queue_error(pool, waited);
   if (waited == Waited::kDeadlock) give_way();
   if (tx_.active()) tx_.failed = true;
@@ -284,7 +294,7 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
       fail_statement(make_error(ErrorCode::kQueryCanceled, "canceling statement due to user request"));
       co_return nullptr;
     }
-    conn = co_await acquire(pools_->pool(primary));
+    conn = co_await acquire(pools_->pool(pools_->primaries[shard.value()]));  // perhaps another one by now
   }
   if (conn == nullptr) co_return nullptr;
   // Buckets may have moved while this waited. A statement on its own is routed again by who asked for the connection.

@@ -25,6 +25,14 @@ const char* const kInsertPosition =
 const char* const kReplayPosition =
     "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0')";
 
+const config::Server* server_of(const config::Shard& shard, ServerId id) {
+  if (shard.primary.id == id) return &shard.primary;
+  for (const auto& replica : shard.replicas) {
+    if (replica.id == id) return &replica;
+  }
+  return nullptr;
+}
+
 std::uint64_t number(const std::string& text) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -106,7 +114,7 @@ template <class MarkFor>
 ServerId Session::choose_replica(ShardId shard, MarkFor mark_for, bool eventual) {
   const config::Database& config = pools_->database->config();
   const auto& replicas = pools_->replicas[shard.value()];
-  const auto& servers = config.shards[shard.value()].replicas;
+  const auto& servers = config.shards[shard.value()];
   const std::string& zone = worker_.config()->zone;
   ReplicaChoice& choice = worker_.replica_choice;
   choice.begin();
@@ -114,9 +122,10 @@ ServerId Session::choose_replica(ShardId shard, MarkFor mark_for, bool eventual)
     if (!may_read(replicas[i], pools_->primaries[shard.value()], mark_for(replicas[i]), eventual)) continue;
     if (replicas.size() == 1) return replicas[i];
     ReplicaChoice::Candidate candidate{.server = replicas[i]};
-    if (i < servers.size()) {
-      candidate.weight = servers[i].weight;
-      candidate.near = !zone.empty() && servers[i].zone == zone;
+    // Any of the shard's servers may be a replica today.
+    if (const config::Server* server = server_of(servers, replicas[i])) {
+      candidate.weight = server->weight;
+      candidate.near = !zone.empty() && server->zone == zone;
     }
     candidate.warmth = warmth(replicas[i], config.slow_start);
     const Pool& pool = pools_->pool(replicas[i]);

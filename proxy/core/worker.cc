@@ -336,6 +336,8 @@ std::unique_ptr<UserPools> Worker::make_pools(const config::Database& database, 
     target.shard_name = database.shards[shard].name;
     target.proxy_name = proxy_.name();
     target.stamp = database.shards.size() > 1;
+    target.proves_role = !database.shards[shard].replicas.empty() && !database.control.user.empty();
+    target.patience = database.failover_wait;
     target.connect_timeout = config_->pool.connect_timeout;
     target.idle_timeout = config_->pool.idle_timeout;
     target.lifetime = config_->pool.lifetime;
@@ -355,6 +357,7 @@ std::unique_ptr<UserPools> Worker::make_pools(const config::Database& database, 
     auto& replicas = pools->replicas.emplace_back();
     for (const auto& replica : database.shards[shard].replicas) replicas.push_back(add(replica, shard, true));
   }
+  follow_roles(*pools);
   return pools;
 }
 
@@ -422,6 +425,7 @@ void Worker::apply_config(config::ConfigPtr config) {
       target.idle_timeout = config_->pool.idle_timeout;
       target.lifetime = config_->pool.lifetime;
       target.reserve_timeout = config_->pool.reserve_timeout;
+      target.patience = database.failover_wait;
       if (user != nullptr) {
         target.password = server_secret(*user);
         proxy_.set_limits(pool->budget(), database.name, user_name, target, pools->limits);

@@ -83,6 +83,8 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   void send_cancel(ServerConn& conn);
   void end_cancel(CancelRequest& request);
   void apply_config(config::ConfigPtr config);
+  // Of a database: another server may be a shard's primary now, or one may be connected to again (worker_roles.cc).
+  void apply_roles(const std::string& database);
   void begin_drain();
   bool draining() const { return draining_; }
   // Of a client of another process: a session that does not read before begin_restored(). Takes `fd`. False: refused.
@@ -152,6 +154,7 @@ class Worker final : private net::TimerHandler, private net::Runnable {
   void on_timer() override;
   void run() override;
   std::unique_ptr<UserPools> make_pools(const config::Database& database, const config::User& user);
+  void follow_roles(UserPools& pools);
   void apply_databases();
   void drop_removed();
 

@@ -20,7 +20,8 @@ class BadInput : public ::testing::Test {
     cluster_ = std::make_unique<testing::PgCluster>();
     howdah_ =
         start(*cluster_, {.pool = "{ mode: transaction, size: 5, connect_timeout: 1s, wait_timeout: 5s }",
-                          .extra = "limits: { login_timeout: 2s, message_bytes: 1MB }"});
+                          .extra = "limits: { login_timeout: 2s, message_bytes: 1MB }",
+                          .database_extra = "failover_wait: 500ms"});
     pid_ = howdah_->pid();
   }
   static void TearDownTestSuite() {

@@ -38,6 +38,7 @@ void KillTest::SetUpTestSuite() {
   load_ = std::make_unique<Load>();
   testing::HowdahOptions options;
   options.tables = "marks: { hash: user_id }\nlate: { hash: user_id }\nnotes: { local: s0 }";
+  options.database_extra = "failover_wait: 1s";
   load_->world = std::make_unique<World>(testing::PgCluster::Options{.shards = 2, .replicas = 1}, options);
   world().must("CREATE TABLE marks (user_id bigint, number bigint)");
   world().must(

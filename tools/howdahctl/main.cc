@@ -17,6 +17,7 @@
 #include "tools/howdahctl/check_queries.h"
 #include "tools/howdahctl/drift.h"
 #include "tools/howdahctl/import.h"
+#include "tools/howdahctl/switchover.h"
 #include "tools/howdahctl/transactions.h"
 
 namespace {
@@ -116,6 +117,15 @@ int main(int argc, char** argv) {
   std::string statement;
   auto* fingerprint = app.add_subcommand("fingerprint", "Prints a statement's fingerprint: what rate_limits, blocks and BLOCK call it, whatever its values");
   fingerprint->add_option("statement", statement, "One SQL statement")->required();
+  ctl::Switchover switchover;
+  auto* change = app.add_subcommand("switchover", "Makes another server the primary of a shard: pauses it, waits for replay, promotes, resumes");
+  change->add_option("--shard", switchover.shard, "The shard's name")->required();
+  change->add_option("--to", switchover.to, "host:port of the replica; else the one that is least behind");
+  change->add_option("--database", switchover.database, "Needed when there are several");
+  change->add_option("--url", switchover.url, "The proxy's console as a libpq URI; else HOWDAH_ADMIN_URL");
+  change->add_flag("--dry-run", switchover.dry_run, "Only checks whether it could be done");
+  change->add_flag("--json", switchover.json, "One JSON document: howdah.switchover.v1");
+  change->footer("Exit code 0: done; 1: refused, or undone. The old primary is left fenced (default_transaction_read_only), to be made a standby.");
   CLI11_PARSE(app, argc, argv);
   if (fingerprint->parsed()) {
     const auto found = sharding::sql::fingerprint_of(statement);
@@ -125,6 +135,7 @@ int main(int argc, char** argv) {
   }
   if (doubt->parsed()) return transactions.run();
   if (differences->parsed()) return drift.run();
+  if (change->parsed()) return switchover.run();
   if (queries->parsed()) {
     if (check.file.empty() == check.statistics.empty()) {
       std::fprintf(stderr, "howdahctl: name a file, or a database with --from\n");
