@@ -174,6 +174,7 @@ asio::awaitable<void> ReplicaMonitor::run(Watch& watch) {
   while (!stopping_) {
     watch.again = false;
     const auto began = std::chrono::steady_clock::now();
+    const bool was_open = watch.connection.is_open();
     bool alive = co_await probe(watch);
     if (stopping_) break;
     if (alive) {
@@ -185,7 +186,7 @@ asio::awaitable<void> ReplicaMonitor::run(Watch& watch) {
     set_unusable(watch);
     // It may be another server by the time it answers again, or no primary any more.
     watch.claims_since = {};
-    if (watch.known && watch.is_primary()) roles_->suspect(watch.id);
+    if (was_open && watch.is_primary()) roles_->suspect(watch.id);
     // A lost connection alone does not make a server down: perhaps someone ended just this one.
     bool reopened = co_await open(watch);
     if (reopened || stopping_) continue;
@@ -308,7 +309,10 @@ void ReplicaMonitor::judge(ShardWatch& shard) {
     control_log().warn("database={} shard={} writes=resumed primary={}", database_, shard.name, shard.watches[keeper.acting()]->name);
   }
   if (roles_->open(ShardId(static_cast<std::uint16_t>(shard.index)))) shard.closed_since = std::chrono::steady_clock::now();
-  roles_->publish(shard.index, {acting, keeper.timeline(), shard.watches[keeper.acting()]->started, keeper.writable(), keeper.disputed(), keeper.reason()});
+  if (keeper.revoked() && !roles_->revoked(ShardId(static_cast<std::uint16_t>(shard.index)))) {
+    control_log().error("database={} shard={} primary={} writes=stopped reason=\"{}\"", database_, shard.name, shard.watches[keeper.acting()]->name, keeper.reason());
+  }
+  roles_->publish(shard.index, {acting, keeper.timeline(), shard.watches[keeper.acting()]->started, keeper.writable(), keeper.disputed(), keeper.revoked(), keeper.reason()});
   try_open(shard);
   if (moved) {
     for (Watch* watch : shard.watches) show(*watch);
@@ -365,6 +369,7 @@ bool ReplicaMonitor::urgent(const Watch& watch) const {
 }
 
 void ReplicaMonitor::show(Watch& watch) {
+  if (watch.shard.unknown > 0) return;  // nobody has judged yet
   const auto& keeper = watch.shard.keeper;
   const Standing standing = keeper.standing(watch.position);
   auto& health = watch.health;

@@ -58,6 +58,8 @@ class RoleKeeper {
   // The acting primary answers, and nobody else claims to be it.
   bool writable() const { return writable_; }
   bool disputed() const { return disputed_; }
+  // It still takes itself for the primary, but is none: a later timeline has begun, or Patroni says so.
+  bool revoked() const { return !writable_ && !disputed_ && words_[acting_].answers && !words_[acting_].in_recovery; }
   // Why it is not writable.
   const std::string& reason() const { return reason_; }
   Standing standing(std::size_t position) const;

@@ -55,8 +55,8 @@ void ShardRoles::clear(std::size_t shard, std::uint64_t up_to) {
 bool ShardRoles::publish(std::size_t shard, const Role& role) {
   Shard& of = *shards_[shard];
   const bool moved = of.acting.load() != role.acting.value();
-  const bool begins = role.disputed && !of.disputed.load();
-  bool changed = moved || of.timeline.load() != role.timeline || of.started.load() != role.started || of.writable.load() != role.writable || of.disputed.load() != role.disputed;
+  const bool begins = (role.disputed && !of.disputed.load()) || (role.revoked && !of.revoked.load());
+  bool changed = moved || of.timeline.load() != role.timeline || of.started.load() != role.started || of.writable.load() != role.writable || of.disputed.load() != role.disputed || of.revoked.load() != role.revoked;
   {
     std::lock_guard lock(mutex_);
     changed = changed || of.reason != role.reason;
@@ -66,6 +66,7 @@ bool ShardRoles::publish(std::size_t shard, const Role& role) {
   // In this order nobody takes the new primary for open with the old one's word.
   if (!role.writable || moved) of.writable.store(false);
   of.disputed.store(role.disputed);
+  of.revoked.store(role.revoked);
   of.timeline.store(role.timeline);
   of.started.store(role.started);
   of.acting.store(role.acting.value());

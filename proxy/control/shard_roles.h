@@ -38,7 +38,9 @@ class ShardRoles {
   }
   // Two servers claim one timeline: nobody knows whose writes count, so there are none.
   bool disputed(ShardId shard) const { return at(shard).disputed.load(std::memory_order_acquire); }
-  // Grows with every change of the acting primary, and when a dispute begins.
+  // The acting primary answers, but is none any more, and nobody is known to have taken its place yet.
+  bool revoked(ShardId shard) const { return at(shard).revoked.load(std::memory_order_acquire); }
+  // Grows with every change of the acting primary, and when a dispute begins or it is revoked.
   std::uint64_t generation(ShardId shard) const { return at(shard).generation.load(std::memory_order_acquire); }
   // Why it is not open.
   std::string reason(ShardId shard) const;
@@ -65,6 +67,7 @@ class ShardRoles {
     std::int64_t started = 0;
     bool writable = false;
     bool disputed = false;
+    bool revoked = false;
     std::string reason;
     bool operator==(const Role&) const = default;
   };
@@ -80,6 +83,7 @@ class ShardRoles {
     std::atomic<std::int64_t> started{0};
     std::atomic<bool> writable{false};
     std::atomic<bool> disputed{false};
+    std::atomic<bool> revoked{false};
     std::atomic<std::uint64_t> suspicions{0}, cleared{0};
     std::atomic<std::uint64_t> generation{1}, failovers{0};
     std::string reason;  // guarded by mutex_

@@ -78,7 +78,7 @@ Result<void> AccessControl::apply(const config::Config& config) {
                                    auto identity = std::make_shared<Identity>(*make_identity(std::move(user), salts, AccessSnapshot()));
                                    identity->looked_up = true;
                                    return IdentityPtr(std::move(identity));
-                                 });
+                                 }, [primaries = primaries_, name]() { return primaries ? primaries(name) : std::nullopt; });
   }
   std::lock_guard lock(mutex_);
   current_ = std::move(next);

@@ -1,9 +1,11 @@
 // Who may log in, and by what: the part of the configuration about it made ready for use, shared by all workers.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,6 +43,9 @@ class AccessControl {
   static Result<void> check(const config::Config& config);
   // For a login. Costs a lock; not for the data path.
   AccessPtr current() const;
+  // Before apply(). Where the first shard's primary of a database is today; nothing: where the configuration says.
+  using Primaries = std::function<std::optional<config::Server>(const std::string& database)>;
+  void set_primaries(Primaries primaries) { primaries_ = std::move(primaries); }
   // Before the workers stop, to whom look-ups answer.
   void stop();
 
@@ -50,6 +55,7 @@ class AccessControl {
   static void choose_mocks(AccessSnapshot& next);
 
   const std::string random_secret_;
+  Primaries primaries_;
   mutable std::mutex mutex_;
   AccessPtr current_;
 };

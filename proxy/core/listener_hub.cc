@@ -105,6 +105,11 @@ void ListenerHub::unclaim(std::int32_t backend) {
   claims_.erase(backend);
 }
 
+void ListenerHub::look_again() {
+  look_again_.store(true);
+  wake();
+}
+
 bool ListenerHub::wanted() {
   std::lock_guard lock(mutex_);
   return !channels_.empty() || !requests_.empty();
@@ -112,6 +117,7 @@ bool ListenerHub::wanted() {
 
 void ListenerHub::run() {
   while (!stop_.load()) {
+    if (look_again_.exchange(false) && link_.is_open() && callbacks_.params() != opened_with_) lost();
     if (!link_.is_open() && wanted() && now() >= retry_at_ && !open()) retry_at_ = now() + kRetry;
     if (stop_.load()) break;
     refuse_late();
@@ -132,7 +138,8 @@ void ListenerHub::run() {
 }
 
 bool ListenerHub::open() {
-  if (!link_.connect(callbacks_.params(), now() + kConnectLimit)) {
+  opened_with_ = callbacks_.params();
+  if (!link_.connect(opened_with_, now() + kConnectLimit)) {
     if (!link_.error().empty()) spdlog::warn("listener database={} cannot connect: {}", database_, link_.error());
     return false;
   }

@@ -46,6 +46,8 @@ class ListenerHub {
   void unclaim(std::int32_t backend);
   // Whether anybody listens: one atomic load.
   bool active() const { return active_.load(std::memory_order_acquire); }
+  // The server to listen on may be another one now.
+  void look_again();
   void stop();
 
  private:
@@ -75,6 +77,7 @@ class ListenerHub {
   std::thread thread_;
   std::atomic<bool> active_{false};
   std::atomic<bool> stop_{false};
+  std::atomic<bool> look_again_{false};
 
   std::mutex mutex_;
   std::vector<Request> requests_;                                     // guarded by mutex_
@@ -91,6 +94,7 @@ class ListenerHub {
   SteadyTime batch_deadline_;
   bool had_channels_ = false;    // the connection that was lost listened for somebody
   SteadyTime retry_at_;
+  pq::ConnectParams opened_with_;
 };
 
 }  // namespace howdah::proxy

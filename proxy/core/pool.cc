@@ -206,6 +206,7 @@ void Pool::adopt(std::shared_ptr<ServerConn> conn) {
   adopted.set_state(ServerConn::State::kIdle);
   adopted.attach(*this, worker_.reactor());
   if (adopted.lost()) return;
+  if (refusal_of(adopted)) return forget(adopted);  // roles changed while it was on its way
   adopted.close_needed = adopted.close_needed || paused_;
   if (!waiters_.empty()) return grant(adopted);
   if (adopted.close_needed) return forget(adopted);

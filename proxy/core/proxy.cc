@@ -76,6 +76,13 @@ config::ConfigPtr Proxy::config() const {
 
 Result<void> Proxy::start() {
   if (auto raised = raise_descriptor_limit(config_->limits.clients); !raised) return raised;
+  access_.set_primaries([this](const std::string& database) -> std::optional<config::Server> {
+    const auto running = config();
+    const auto found = running->databases.find(database);
+    const auto state = control_ == nullptr ? nullptr : control_->database(database);
+    if (found == running->databases.end() || !state) return std::nullopt;
+    return control::acting_server(state->roles(), found->second, found->second.shards.front());
+  });
   if (auto applied = access_.apply(*config_); !applied) return applied;
   control_ = std::make_unique<control::Control>(config_);
   if (auto ready = control_->start(); !ready) return ready;
@@ -255,6 +262,8 @@ void Proxy::follow_roles(const std::string& database) {
   if (!state || state->roles() == nullptr) return;
   const auto tell = [this, database] {
     for (auto& worker : workers_) worker->reactor().post([&target = *worker, database] { target.apply_roles(database); });
+    std::lock_guard lock(mutex_);
+    if (const auto hub = listeners_.find(database); hub != listeners_.end()) hub->second->look_again();
   };
   state->roles()->set_listener(tell);
   tell();

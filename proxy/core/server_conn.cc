@@ -25,7 +25,8 @@ constexpr std::size_t kTranslateUpTo = 64u << 20;   // ... and rows in which OID
 constexpr int kReadsPerWakeUp = 8;  // then other connections get their turn
 
 Error lost_error(std::string why) {
-  return make_error(ErrorCode::kServerLost, "server connection lost", "", std::move(why));
+  return make_error(ErrorCode::kServerLost, "server connection lost",
+                    "a statement outside a transaction may have taken effect: check before repeating it; a transaction was rolled back", std::move(why));
 }
 
 // What the server said when it ended the connection; shutdowns and terminations keep their SQLSTATE class.

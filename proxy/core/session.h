@@ -83,7 +83,7 @@ class Session final : public net::IoHandler,
   // PAUSE came: what has arrived of a pipeline that is being answered is answered to its end.
   void note_pause() { finishing_ = !links_.empty(); }
   bool may_be_shed() const override { return links_.empty(); }
-  bool passes_pause() const override { return tx_.active() || !links_.empty() || finishing_; }
+  bool passes_pause() const override { return !links_.empty() || finishing_; }  // a BEGIN alone is nowhere yet
 
   // session_migrate.cc: to another process, which serves the client from there on (see takeover.h).
   void hand_over();        // when next between transactions; sessions that cannot move stay as they are

@@ -48,8 +48,8 @@ std::int64_t expiry_of(const std::string& text) {
 
 }  // namespace
 
-UserLookup::UserLookup(config::AuthQuery settings, config::Server server, Complete complete)
-    : settings_(std::move(settings)), server_(std::move(server)), complete_(std::move(complete)),
+UserLookup::UserLookup(config::AuthQuery settings, config::Server server, Complete complete, Where where)
+    : settings_(std::move(settings)), server_(std::move(server)), complete_(std::move(complete)), where_(std::move(where)), connected_to_(server_),
       cache_(kMostFound, kMostMissing) {
   thread_ = std::thread([this] {
     net::block_signals();
@@ -124,6 +124,7 @@ Result<IdentityPtr> UserLookup::ask(const std::string& name) {
   // A connection that broke while idle is no reason to fail: once more on a new one.
   for (int attempt = 0;; ++attempt) {
     const SteadyTime deadline = now() + settings_.timeout;
+    if (connection_ != nullptr && primary() != connected_to_) connection_.reset();
     const bool reused = connection_ != nullptr && connection_->is_open();
     if (!reused) {
       if (auto connected = connect(deadline); !connected) return connected.error();
@@ -142,10 +143,18 @@ Result<IdentityPtr> UserLookup::ask(const std::string& name) {
   }
 }
 
+config::Server UserLookup::primary() const {
+  std::optional<config::Server> today = where_ ? where_() : std::nullopt;
+  if (!today) return server_;
+  if (today->dbname.empty()) today->dbname = server_.dbname;
+  return *today;
+}
+
 Result<void> UserLookup::connect(SteadyTime deadline) {
-  auto connected = pq::Connection::connect(params_of(settings_, server_), deadline, &stop_);
+  connected_to_ = primary();
+  auto connected = pq::Connection::connect(params_of(settings_, connected_to_), deadline, &stop_);
   if (!connected) {
-    spdlog::error("auth_query cannot connect host={} port={} user={} message={}", server_.host, server_.port, settings_.user,
+    spdlog::error("auth_query cannot connect host={} port={} user={} message={}", connected_to_.host, connected_to_.port, settings_.user,
                   connected.error().message);
     return unavailable("the server cannot be reached");
   }

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,7 +29,9 @@ class UserLookup {
   // Makes a look-up's answer complete (a plain password's verifier); runs on the look-up's thread.
   using Complete = std::function<IdentityPtr(config::User)>;
 
-  UserLookup(config::AuthQuery settings, config::Server server, Complete complete);
+  // Where `server` has been promoted away from; nothing: it has not.
+  using Where = std::function<std::optional<config::Server>()>;
+  UserLookup(config::AuthQuery settings, config::Server server, Complete complete, Where where = {});
   ~UserLookup();
   UserLookup(const UserLookup&) = delete;
   UserLookup& operator=(const UserLookup&) = delete;
@@ -48,10 +51,13 @@ class UserLookup {
   Result<IdentityPtr> ask(const std::string& name);
   Result<IdentityPtr> judge(const std::string& name, const pq::PgResult& rows);
   Result<void> connect(SteadyTime deadline);
+  config::Server primary() const;
 
   const config::AuthQuery settings_;
   const config::Server server_;
   const Complete complete_;
+  const Where where_;
+  config::Server connected_to_;  // the thread's
   pq::StopSignal stop_;
   std::unique_ptr<pq::Connection> connection_;  // the thread's
   std::mutex mutex_;

@@ -11,6 +11,12 @@ Error moved(const Pool& from, const Pool& to) {
                     "it was " + from.target().describe() + ", and is " + to.target().describe() + " now");
 }
 
+// Who waits goes on waiting: for whoever takes its place.
+Error revoked(const Pool& pool, const control::ShardRoles& roles) {
+  return make_error(ErrorCode::kPrimaryMoved, "server " + pool.target().describe() + " is not the primary of shard " + pool.target().shard_name + " any more",
+                    "repeat the transaction", roles.reason(pool.target().shard));
+}
+
 void move_primary(UserPools& pools, std::size_t shard, ServerId acting, const control::ShardRoles& roles) {
   Pool& before = pools.pool(pools.primaries[shard]);
   Pool& now = pools.pool(acting);
@@ -45,6 +51,8 @@ void Worker::follow_roles(UserPools& pools) {
     Pool& primary = pools.pool(acting);
     if (roles->disputed(shard)) {
       primary.cut(primary.dispute_error());
+    } else if (roles->revoked(shard)) {
+      primary.cut(revoked(primary, *roles));
     } else {
       primary.open_all();
     }
