@@ -45,7 +45,7 @@ class ServerLogins : public ::testing::Test {
     // No control account: every connection to the server is one of the pool's.
     options.yaml = "cluster: test\nworkers: 1\nlisten: { address: 127.0.0.1, port: @PORT@ }\nhttp: { enabled: false }\n"
                    "users: [ { name: app, password: app } ]\npool: " + pool +
-                   "\ndatabases:\n  app:\n    shards:\n      - { name: s0, primary: \"host=127.0.0.1 port=" +
+                   "\ndatabases:\n  app:\n    failover_wait: 0\n    shards:\n      - { name: s0, primary: \"host=127.0.0.1 port=" +
                    std::to_string(gate_->port()) + "\" }\n";
     howdah_ = std::make_unique<testing::HowdahProcess>(*cluster_, options);
   }
