@@ -111,7 +111,8 @@ void Pool::cut(const Error& reason) {
 }
 
 void Pool::open_all() {
-  if (held()) return;
+  const control::ShardRoles* roles = view == nullptr ? nullptr : view->roles();
+  if (held() || (roles != nullptr && !roles->open(target_.shard))) return;  // what is known against it stays known
   outage_.reset();
   last_failure_ = {};
   failing_ = false;
