@@ -34,12 +34,14 @@ bool owes_an_answer(ServerConn& conn) {
   return owes;
 }
 
-// A primary that the monitor cannot reach, and that another server may follow: that is no breaker's business. Whoever waits for
-// the next primary must not be turned away.
-bool is_gone(const DatabaseView* view, const ServerTarget& target) {
-  if (view == nullptr || target.replica || view->health() == nullptr) return false;
-  if (view->config().shards[target.shard.value()].replicas.empty()) return false;
-  return !view->health()->at(target.server).up.load(std::memory_order_relaxed);
+// A primary that is waited for while it is down, or while another server takes its place: its going and coming are no breaker's business,
+// and who waits for it must not be turned away.
+bool is_waited_for(const ServerTarget& target) { return !target.replica && target.patience.count() > 0; }
+
+bool is_gone(const Pool& pool, const DatabaseView* view) {
+  if (!is_waited_for(pool.target())) return false;
+  if (pool.outage() != nullptr) return true;
+  return view != nullptr && view->health() != nullptr && !view->health()->at(pool.target().server).up.load(std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -89,7 +91,8 @@ bool Pool::enter_queue(PoolWaiter& newcomer) {
   }
   ++newcomer.lately;
   if (waiters_.empty()) queue.began(now);
-  if (newcomer.may_be_shed() && queue.overloaded(waiters_.size() + 1, now)) {
+  // While connections are being opened, the queue will be faster than it was.
+  if (newcomer.may_be_shed() && connecting_ == 0 && outage() == nullptr && queue.overloaded(waiters_.size() + 1, now)) {
     PoolWaiter* leaves = whom_to_shed(newcomer);
     make_room(newcomer, *leaves);
     if (leaves == &newcomer) return false;
@@ -133,7 +136,7 @@ void Pool::note_calm(SteadyTime now) {
 
 // A primary that is away is waited for.
 bool Pool::leaves_alone() {
-  return breaker != nullptr && !breaker->closed() && !held() && !is_gone(view, target_) && !breaker->admit(nanoseconds(worker_.reactor().now()));
+  return breaker != nullptr && !breaker->closed() && !held() && !is_gone(*this, view) && !breaker->admit(nanoseconds(worker_.reactor().now()));
 }
 
 bool Pool::is_left_alone() const {
@@ -149,7 +152,7 @@ Error Pool::breaker_error() const {
 }
 
 void Pool::note_failure(const Error& reason) {
-  if (breaker != nullptr && is_sickness(reason)) breaker->failed(worker_.index(), nanoseconds(worker_.reactor().now()));
+  if (breaker != nullptr && is_sickness(reason) && !is_waited_for(target_)) breaker->failed(worker_.index(), nanoseconds(worker_.reactor().now()));
 }
 
 void Pool::note_success() {
@@ -174,7 +177,7 @@ void Pool::look_for_late(SteadyTime now) {
     breaker->failed(worker_.index(), nanoseconds(now));
   }
   const std::uint64_t opened = breaker->opened();
-  if (std::exchange(opened_seen_, opened) == opened || waiters_.empty() || breaker->closed() || is_gone(view, target_)) return;
+  if (std::exchange(opened_seen_, opened) == opened || waiters_.empty() || breaker->closed() || is_gone(*this, view)) return;
   // Whoever waited for this server hears of it now, as those who ask next.
   const Error reason = breaker_error();
   std::deque<PoolWaiter*> refused;

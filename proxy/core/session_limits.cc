@@ -108,7 +108,7 @@ Task<Session::Waited> Session::wait_in_queue(Pool& pool) {
 // 0: none.
 milliseconds Session::wait_limit(const Pool& pool) const {
   const auto limit = pools_->limits.wait_timeout;
-  if (!pool.queue.active() || !may_be_shed()) return limit;
+  if (!pool.queue.active() || !may_be_shed() || pool.outage() != nullptr) return limit;
   return limit.count() == 0 ? 2 * pool.queue.limit() : std::min(limit, 2 * pool.queue.limit());
 }
 

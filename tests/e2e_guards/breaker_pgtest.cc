@@ -33,7 +33,7 @@ class Breakers : public ::testing::Test {
     howdah_ = std::make_unique<HowdahProcess>(
         *cluster_, testing::HowdahOptions{.tables = "users: { hash: id }",
                                           .pool = "{ mode: transaction, size: 4, connect_timeout: 1s }",
-                                          .database_extra = "breaker: " + breaker,
+                                          .database_extra = "failover_wait: 0\nbreaker: " + breaker,
                                           .primary_ports = {gates_[0]->port(), gates_[1]->port()}});
     PgConn client = howdah_->connect();
     for (int id = 1; keys_.size() < 2 && id < 100; ++id) {

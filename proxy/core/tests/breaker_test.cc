@@ -96,11 +96,17 @@ TEST(QueueGuard, ExpectsWhatTheQueueHasDoneOfLate) {
   SteadyTime now = SteadyTime(seconds(100));
   guard.began(now);
   EXPECT_FALSE(guard.overloaded(1'000'000, now)) << "nothing is known yet";
-  for (int i = 0; i < 100; ++i) guard.served(now += milliseconds(2));
-  EXPECT_EQ(guard.expected_wait(10, now), milliseconds(20));
+  const auto serve = [&](int count, milliseconds interval) {
+    for (int i = 0; i < count; ++i) guard.served(now += interval);
+  };
+  serve(100, milliseconds(2));
+  EXPECT_NEAR(static_cast<double>(guard.expected_wait(10, now).count()), 20e6, 1e5);
   EXPECT_FALSE(guard.overloaded(50, now));
   EXPECT_TRUE(guard.overloaded(51, now));
-  EXPECT_TRUE(guard.overloaded(10, now + milliseconds(90))) << "it stands still";
+  serve(1, seconds(10));
+  EXPECT_LT(guard.expected_wait(10, now), milliseconds(25)) << "one pause says little";
+  serve(100, milliseconds(20));
+  EXPECT_NEAR(static_cast<double>(guard.expected_wait(10, now).count()), 200e6, 2e6) << "many tell that it has become slow";
   guard.set_limit(milliseconds(0));
   EXPECT_FALSE(guard.overloaded(1'000'000, now));
 }
