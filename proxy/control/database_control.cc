@@ -27,6 +27,7 @@ asio::awaitable<Result<void>> DatabaseControl::begin() {
   // First of all: which server of each shard is its primary today.
   auto state = beginning_ = std::make_shared<DatabaseState>(database_.name, database_.server_count(), DatabaseSnapshot{}, settings_.roles);
   co_await probe_all(*state);
+  if (stopping_) co_return make_error(ErrorCode::kShuttingDown, "stopped during start-up");
   bootstrap_.emplace(io_, cluster_, database_, settings_);
   auto map = co_await bootstrap_->run();
   if (!map) {

@@ -112,8 +112,8 @@ void Pool::cut(const Error& reason) {
 
 void Pool::open_all() {
   const control::ShardRoles* roles = view == nullptr ? nullptr : view->roles();
-  if (held() || (roles != nullptr && !roles->open(target_.shard))) return;  // what is known against it stays known
-  outage_.reset();
+  if (held() || (roles != nullptr && !roles->open(target_.shard))) return;
+  // What is known against it stays known until a login succeeds: a postmaster that hangs leaves probes their old connections.
   last_failure_ = {};
   failing_ = false;
   while (connecting_ < waiters_.size() && budget_->try_take()) start_connection();

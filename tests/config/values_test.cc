@@ -74,7 +74,7 @@ TEST(ParseServer, NamesTheFault) {
       {"host=a sslrootcert=''", "sslrootcert is empty"},
       {"host=a channel_binding=disable", "channel_binding is prefer or require, not \"disable\""},
       {"service=x", "unknown parameter \"service\" (known: host, hostaddr, port, dbname, sslmode, sslrootcert, sslcert, sslkey, "
-                    "channel_binding, weight, zone)"},
+                    "channel_binding, weight, zone, patroni)"},
       {"host=a user=b", "\"user\" belongs under users or control, not here"},
   };
   for (const auto& [text, message] : cases) {
