@@ -23,15 +23,11 @@ void add(MetricFamily& to, Labels labels, Number value) {
   to.metric.push_back(std::move(metric));
 }
 
-void keep(std::vector<MetricFamily>& out, MetricFamily&& made) {
-  if (!made.metric.empty()) out.push_back(std::move(made));
-}
-
 void add_rules(std::vector<MetricFamily>& out, Proxy& proxy, std::int64_t now) {
-  const auto rules = proxy.guards().rules();
-  if (rules == nullptr) return;
+  proxy::GuardRulesPtr rules = proxy.guards().rules();
   auto allowed = family("howdah_rate_limit_allowed_total", MetricType::Counter, "Statements that a rate limit let through");
   auto refused = family("howdah_rate_limit_refused_total", MetricType::Counter, "Statements that a rate limit refused");
+  if (rules == nullptr) rules = std::make_shared<proxy::GuardRules>();
   for (const auto& rule : rules->limits) {
     const auto counts = rule->counts(now);
     add(allowed, {{"limit", rule->limit().name}}, counts.allowed);
@@ -41,9 +37,9 @@ void add_rules(std::vector<MetricFamily>& out, Proxy& proxy, std::int64_t now) {
   for (const auto& [fingerprint, block] : rules->blocks) {
     if (!block->over(now)) add(blocked, {{"fingerprint", sharding::sql::fingerprint_text(fingerprint)}}, block->refused.load());
   }
-  keep(out, std::move(allowed));
-  keep(out, std::move(refused));
-  keep(out, std::move(blocked));
+  out.push_back(std::move(allowed));
+  out.push_back(std::move(refused));
+  out.push_back(std::move(blocked));
 }
 
 void add_breakers(std::vector<MetricFamily>& out, Proxy& proxy, std::int64_t now) {
@@ -57,9 +53,9 @@ void add_breakers(std::vector<MetricFamily>& out, Proxy& proxy, std::int64_t now
     add(opened, labels, view.facts.opened);
     add(refused, labels, view.facts.refused);
   }
-  keep(out, std::move(open));
-  keep(out, std::move(opened));
-  keep(out, std::move(refused));
+  out.push_back(std::move(open));
+  out.push_back(std::move(opened));
+  out.push_back(std::move(refused));
 }
 
 }  // namespace
@@ -75,7 +71,7 @@ void add_guards(std::vector<MetricFamily>& out, Proxy& proxy, const Snapshot& sn
          {"server", sample.host + ":" + std::to_string(sample.port)}, {"role", sample.replica ? "replica" : "primary"}},
         sample.counters.shed);
   }
-  keep(out, std::move(shed));
+  out.push_back(std::move(shed));
   auto repeated = family("howdah_repeats_total", MetricType::Counter, "What the proxy did again by itself: reads whose server was lost, logins after a failed one");
   auto denied = family("howdah_repeats_denied_total", MetricType::Counter, "What it did not do again, as limits.retry_percentage was used up");
   std::uint64_t taken = 0, refused = 0;
@@ -85,8 +81,8 @@ void add_guards(std::vector<MetricFamily>& out, Proxy& proxy, const Snapshot& sn
   }
   add(repeated, {}, taken);
   add(denied, {}, refused);
-  keep(out, std::move(repeated));
-  keep(out, std::move(denied));
+  out.push_back(std::move(repeated));
+  out.push_back(std::move(denied));
 }
 
 }  // namespace howdah::admin
