@@ -203,12 +203,20 @@ Token Scanner::symbol() {
     at_ += pair ? 2 : 1;
     return make(TokenKind::kSymbol, begin);
   }
+  if (at_ < signs_end_) {
+    ++at_;
+    return make(TokenKind::kSymbol, begin);
+  }
   while (!at_end() && is_class(peek(), kOperatorChar)) {
     if (at_ > begin && ((peek() == '-' && peek(1) == '-') || (peek() == '/' && peek(1) == '*'))) break;
     ++at_;
   }
   std::string_view op = sql_.substr(begin, at_ - begin);
-  while (op.size() > 1 && (op.back() == '+' || op.back() == '-') && !keeps_sign(op)) op.remove_suffix(1);
+  // Thousands of signs must not be looked at again for each of them.
+  if (op.find_first_not_of("+-") == std::string_view::npos) signs_end_ = at_;
+  if (!keeps_sign(op)) {
+    while (op.size() > 1 && (op.back() == '+' || op.back() == '-')) op.remove_suffix(1);
+  }
   at_ = begin + static_cast<std::uint32_t>(op.size());
   return make(TokenKind::kSymbol, begin);
 }

@@ -62,6 +62,7 @@ class Scanner {
 
   std::string_view sql_;
   std::uint32_t at_;
+  std::uint32_t signs_end_ = 0;  // up to here there is nothing but + and -, each a symbol of its own
   bool standard_strings_;
 };
 

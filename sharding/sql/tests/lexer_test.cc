@@ -113,6 +113,19 @@ TEST(Lexer, CutsTokensAsPostgresDoes) {
   }
 }
 
+// Each sign is a token; with a look at the rest for each, this would take minutes.
+TEST(Lexer, TakesManySignsOneByOne) {
+  const std::string sql = "SELECT " + std::string(300'000, '+') + "1";
+  const LexerOptions options;
+  Scanner scanner(sql, options);
+  std::size_t signs = 0;
+  for (Token token = scanner.next(); token.kind != TokenKind::kEnd; token = scanner.next()) {
+    ASSERT_LE(token.end - token.begin, 6u);
+    signs += token.kind == TokenKind::kSymbol ? 1 : 0;
+  }
+  EXPECT_EQ(signs, 300'000u);
+}
+
 TEST(Lexer, RefusesWhatPostgresRefuses) {
   for (const char* sql : {"'open", "\"open", "/* open", "$$open", "$a$ x $b$", "E'open\\'", "1e", "1e+", "12abc", "1_000", "0x1F",
                           "$1abc", "1.5e3x", "U&'open", "X'open", "\\", "a\x01 b"}) {
