@@ -245,7 +245,6 @@ class Session final : public net::IoHandler,
   // A linked connection in this session's state, its transaction begun if one is active. Null: the client has been told.
   Task<ServerConn*> link(ShardId shard, const Plan& plan);
   Task<ServerConn*> acquire(Pool& from, bool tell = true);
-  Task<ServerConn*> acquire_from(Pool& pool, bool tell);
 
   // --- session_limits.cc: waiting for a connection, and what may take only so long
   enum class Waited : std::uint8_t { kOver, kTimedOut, kDeadlock };

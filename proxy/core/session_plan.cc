@@ -160,41 +160,36 @@ ServerConn* Session::linked(ShardId shard) const {
 
 // Where another server becomes the shard's primary meanwhile, the wait goes on there.
 Task<ServerConn*> Session::acquire(Pool& from, bool tell) {
-  Pool* pool = &from;
-  for (;;) {
-    if (ServerConn* conn = co_await acquire_from(*pool, tell)) co_return conn;
-    if (closing_ || cancel_ || !pool_error_ || pool_error_->code != ErrorCode::kPrimaryMoved) co_return nullptr;
-    pool = &pools_->pool(pools_->primaries[pool->target().shard.value()]);
-  }
-}
-
-Task<ServerConn*> Session::acquire_from(Pool& pool, bool tell) {
-  granted_ = nullptr;
-  pool_error_.reset();
-  cancel_ = timed_out_ = false;
-  if (pool.breaker != nullptr && pool.leaves_alone()) {
-    if (tell && tx_.active()) tx_.failed = true;
-    if (tell) send_error(pool.breaker_error());
+  for (Pool* pool = &from;; pool = &pools_->pool(pools_->primaries[from.target().shard.value()])) {
+    granted_ = nullptr;
+    pool_error_.reset();
+    cancel_ = timed_out_ = false;
+    if (pool->breaker != nullptr && pool->leaves_alone()) {
+      if (tell && tx_.active()) tx_.failed = true;
+      if (tell) send_error(pool->breaker_error());
+      co_return nullptr;
+    }
+    if (ServerConn* conn = pool->acquire(*this)) {
+      conn->link_to(*this);
+      links_.push_back(conn);
+      co_return conn;
+    }
+    flush_client();
+    const Waited waited = co_await wait_in_queue(*pool);
+    if (ServerConn* conn = std::exchange(granted_, nullptr)) {
+      links_.push_back(conn);
+      co_return conn;
+    }
+    pool->give_up(*this);
+    if (closing_) co_return nullptr;
+    if (!cancel_ && pool_error_ && pool_error_->code == ErrorCode::kPrimaryMoved) continue;
+    if (!tell) co_return nullptr;
+    const Error error = queue_error(*pool, waited);
+    if (waited == Waited::kDeadlock) give_way();
+    if (tx_.active()) tx_.failed = true;
+    send_error(error);
     co_return nullptr;
   }
-  if (ServerConn* conn = pool.acquire(*this)) {
-    conn->link_to(*this);
-    links_.push_back(conn);
-    co_return conn;
-  }
-  flush_client();
-  const Waited waited = co_await wait_in_queue(pool);
-  if (ServerConn* conn = std::exchange(granted_, nullptr)) {
-    links_.push_back(conn);
-    co_return conn;
-  }
-  pool.give_up(*this);
-  if (closing_ || !tell || (pool_error_ && pool_error_->code == ErrorCode::kPrimaryMoved && !cancel_)) co_return nullptr;
-  const Error error = queue_error(pool, waited);
-  if (waited == Waited::kDeadlock) give_way();
-  if (tx_.active()) tx_.failed = true;
-  send_error(error);
-  co_return nullptr;
 }
 
 namespace {
