@@ -46,6 +46,11 @@ class Buffer {
     begin_ += count;
     if (begin_ == end_) begin_ = end_ = 0;
   }
+  // How much of what was consumed last is still there, as it was; and takes `count` bytes of that back.
+  std::size_t consumed() const { return begin_; }
+  void rewind(std::size_t count) { begin_ -= count; }
+  // Forgets what stands behind the first `size` bytes.
+  void truncate(std::size_t size) { end_ = begin_ + size; }
   void clear() { begin_ = end_ = 0; }
   // Gives the memory back; the content is lost.
   void release();

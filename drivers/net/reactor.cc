@@ -15,20 +15,7 @@ struct Reactor::Fetched {
   epoll_event events[kMax];
   int count = 0;
   int next = 0;
-
-  void drop(IoHandler& handler) {
-    for (int i = next; i < count; ++i) {
-      if (events[i].data.ptr == &handler) events[i].events = 0;
-    }
-  }
 };
-
-namespace {
-
-constexpr int kBusy = 32;        // events at once from which on urgent ones do not wait for their turn
-constexpr int kUrgentEvery = 8;  // events handled between two looks at those
-
-}  // namespace
 
 Timer::~Timer() { cancel(); }
 
@@ -47,20 +34,17 @@ void Timer::cancel() {
 
 Reactor::Reactor() : now_(std::chrono::steady_clock::now()) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  urgent_ = epoll_create1(EPOLL_CLOEXEC);
   event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (epoll_ < 0 || urgent_ < 0 || event_ < 0) throw std::runtime_error("cannot create an event loop");
+  if (epoll_ < 0 || event_ < 0) throw std::runtime_error("cannot create an event loop");
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.ptr = nullptr;  // null marks our own wake-up descriptor
   epoll_ctl(epoll_, EPOLL_CTL_ADD, event_, &event);
-  epoll_ctl(urgent_, EPOLL_CTL_ADD, event_, &event);
 }
 
 Reactor::~Reactor() {
   for (Timer* timer : timers_) timer->reactor_ = nullptr;
   close(event_);
-  close(urgent_);
   close(epoll_);
 }
 
@@ -75,21 +59,6 @@ bool Reactor::add_level_triggered(int fd, IoHandler& handler, std::uint32_t even
   return epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-bool Reactor::add_urgent(int fd, IoHandler& handler) {
-  if (!add(fd, handler)) return false;
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
-  event.data.ptr = &handler;
-  return epoll_ctl(urgent_, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-void Reactor::remove_urgent(int fd, IoHandler& handler) {
-  remove(fd, handler);
-  epoll_event unused{};
-  epoll_ctl(urgent_, EPOLL_CTL_DEL, fd, &unused);
-  if (urgent_fetched_ != nullptr) urgent_fetched_->drop(handler);
-}
-
 void Reactor::change(int fd, IoHandler& handler, std::uint32_t events) {
   epoll_event event{};
   event.events = events;
@@ -100,7 +69,10 @@ void Reactor::change(int fd, IoHandler& handler, std::uint32_t events) {
 void Reactor::remove(int fd, IoHandler& handler) {
   epoll_event unused{};
   epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, &unused);
-  if (fetched_ != nullptr) fetched_->drop(handler);
+  if (fetched_ == nullptr) return;
+  for (int i = fetched_->next; i < fetched_->count; ++i) {
+    if (fetched_->events[i].data.ptr == &handler) fetched_->events[i].events = 0;
+  }
 }
 
 void Reactor::enqueue(Runnable& work) {
@@ -169,34 +141,18 @@ void Reactor::run() {
     now_ = std::chrono::steady_clock::now();
     fetched.next = 0;
     while (fetched.next < fetched.count) {
-      if (fetched.count > kBusy && fetched.next % kUrgentEvery == 0) run_urgent();
-      handle(fetched);
+      const epoll_event& event = fetched.events[fetched.next++];
+      if (event.events == 0) continue;
+      if (event.data.ptr == nullptr) {
+        run_posted();
+      } else {
+        static_cast<IoHandler*>(event.data.ptr)->on_io(event.events);
+      }
+      run_queue();
     }
     run_timers();
   }
   fetched_ = nullptr;
-}
-
-// The next event of the batch.
-void Reactor::handle(Fetched& fetched) {
-  const epoll_event& event = fetched.events[fetched.next++];
-  if (event.events == 0) return;
-  if (event.data.ptr == nullptr) {
-    run_posted();
-  } else {
-    static_cast<IoHandler*>(event.data.ptr)->on_io(event.events);
-  }
-  run_queue();
-}
-
-// Their events come in the other batches, too: a handler then finds that there is nothing left to read.
-void Reactor::run_urgent() {
-  Fetched urgent;
-  urgent_fetched_ = &urgent;
-  urgent.count = epoll_wait(urgent_, urgent.events, Fetched::kMax, 0);
-  now_ = std::chrono::steady_clock::now();
-  while (urgent.next < urgent.count) handle(urgent);
-  urgent_fetched_ = nullptr;
 }
 
 void Reactor::run_timers() {

@@ -76,10 +76,6 @@ class Reactor {
   // Edge-triggered for reading, writing and hang-up unless `events` says otherwise. False with errno set on failure.
   bool add(int fd, IoHandler& handler);
   bool add_level_triggered(int fd, IoHandler& handler, std::uint32_t events);
-  // As add(), but when very many events have come at once, this descriptor's are looked for again and again in between: what gives
-  // room is not to wait for all who ask for it. Taken out by remove_urgent().
-  bool add_urgent(int fd, IoHandler& handler);
-  void remove_urgent(int fd, IoHandler& handler);
   void change(int fd, IoHandler& handler, std::uint32_t events);
   // Before the descriptor is closed. Events already fetched for `handler` are dropped.
   void remove(int fd, IoHandler& handler);
@@ -100,9 +96,6 @@ class Reactor {
   friend class Timer;
   void run_queue();
   void run_posted();
-  struct Fetched;
-  void handle(Fetched& fetched);
-  void run_urgent();
   void run_timers();
   int wait_milliseconds() const;
   void heap_insert(Timer& timer);
@@ -111,14 +104,13 @@ class Reactor {
   void heap_down(std::size_t at);
 
   int epoll_ = -1;
-  int urgent_ = -1;  // another one, of the urgent descriptors alone
   int event_ = -1;
   SteadyTime now_;
   std::vector<Runnable*> queue_;
   std::vector<Runnable*> running_;
   std::vector<Timer*> timers_;  // binary heap by time
+  struct Fetched;
   Fetched* fetched_ = nullptr;  // the batch being handled
-  Fetched* urgent_fetched_ = nullptr;  // the same of run_urgent()
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;
   std::atomic<bool> stopping_{false};

@@ -19,6 +19,7 @@ struct ServerView {
   bool replica = false;    // not the acting primary
   bool monitored = false;  // the database has a control account
   bool up = false, in_recovery = false;
+  bool fenced = false;     // ServerHealth::fenced
   std::uint64_t lsn = 0;
   std::int64_t lag_bytes = -1;
   std::int64_t last_seen = 0;  // nanoseconds of the steady clock; 0 never
@@ -63,6 +64,7 @@ inline std::vector<ServerView> list_servers(const config::Database& database, co
       const auto& health = state.health().at(ServerId(static_cast<std::uint16_t>(servers.size())));
       view.up = health.up.load(std::memory_order_relaxed);
       view.in_recovery = health.in_recovery.load(std::memory_order_relaxed);
+      view.fenced = health.fenced.load(std::memory_order_relaxed);
       view.lsn = health.lsn.load(std::memory_order_relaxed);
       view.lag_bytes = health.lag_bytes.load(std::memory_order_relaxed);
       view.last_seen = health.last_seen.load(std::memory_order_relaxed);

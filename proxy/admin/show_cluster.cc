@@ -83,6 +83,7 @@ std::string reason_of(const ServerView& server, const config::Shard& shard) {
   }
   if (!server.up) return "it does not answer";
   if (!server.replica && !server.open) return server.reason.empty() ? "its connections are being checked" : server.reason;
+  if (!server.replica && server.fenced) return "fenced: default_transaction_read_only is set by ALTER SYSTEM; SWITCHOVER to this server lifts that";
   if (!server.replica && server.address != configured) return "promoted in place of " + configured;
   if (server.health == control::ServerState::kRecovering) return "it has not caught up with the primary, or does not follow it";
   return "";

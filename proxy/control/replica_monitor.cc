@@ -44,6 +44,16 @@ constexpr const char* kProbeSql =
 constexpr const char* kSendSql = "SELECT txid_current()";
 constexpr auto kSendPause = std::chrono::seconds(1);
 
+// What SWITCHOVER sets on the old primary. Nobody but a superuser may read the files, and nobody else can set it.
+// https://www.postgresql.org/docs/15/view-pg-file-settings.html
+constexpr const char* kFenceSql =
+    "SELECT count(*) FROM pg_file_settings WHERE name = 'default_transaction_read_only' AND sourcefile LIKE '%postgresql.auto.conf' AND "
+    "setting::bool";
+// The part of a probe interval within which a replica is given to replay what its primary has just written.
+constexpr int kReplayShare = 10;
+
+constexpr auto kFencePause = std::chrono::milliseconds(500);
+
 // A shard that has been without a primary for longer is asked after without haste.
 // Patroni itself looks every ten seconds, and acts at once when it must.
 constexpr auto kPatroniInterval = std::chrono::milliseconds(250);
@@ -88,12 +98,14 @@ struct ReplicaMonitor::Watch {
   std::chrono::milliseconds interval{0};
   bool known = false;  // has answered or failed once
   bool again = false;  // it is to be asked without a pause
+  SteadyTime wake_at{};  // when it will be asked
   std::uint64_t number = 0;        // of its connection, over all servers; another one after each connect
   std::uint64_t suspicions = 0;    // of the shard, before its last answer was asked for
   SteadyTime claims_since{};       // answers by this connection that it is a primary; never: not its last answer
   SteadyTime asked{};              // when its last answer was asked for, or the last attempt to reach it had failed
   std::int64_t started = 0;        // its postmaster, as it said last
   std::unique_ptr<PatroniWatch> patroni;  // null: it has none
+  SteadyTime fence_again{};        // when a fence that was seen is to be looked for again
   std::string last;                // what was last logged about it
 };
 
@@ -164,9 +176,29 @@ void ReplicaMonitor::stop() {
 }
 
 asio::awaitable<void> ReplicaMonitor::sleep_until(Watch& watch, SteadyTime until) {
-  if (stopping_ || std::exchange(watch.again, false)) co_return;
-  watch.timer.expires_at(until);
-  co_await watch.timer.async_wait(kAwait);
+  watch.wake_at = until;
+  while (!stopping_ && !std::exchange(watch.again, false) && std::chrono::steady_clock::now() < watch.wake_at) {
+    watch.timer.expires_at(watch.wake_at);
+    co_await watch.timer.async_wait(kAwait);
+  }
+}
+
+// What the primary has written by now counts for reads once its replicas are seen to show it: they are asked as soon as they can be expected
+// to, and not whenever their own turn comes.
+void ReplicaMonitor::ask_followers(Watch& primary) {
+  const auto at = std::chrono::steady_clock::now() + primary.interval / kReplayShare;
+  for (Watch* other : primary.shard.watches) {
+    if (other == &primary || other->wake_at <= at) continue;
+    other->wake_at = at;
+    other->timer.cancel();
+  }
+}
+
+// A replica waits for its primary's word, as long as that comes in time.
+std::chrono::nanoseconds ReplicaMonitor::pause_of(const Watch& watch) const {
+  if (urgent(watch)) return std::min(watch.interval, kUrgentProbe);
+  const bool follows = !watch.is_primary() && watch.shard.sampled > now_ns() - 2 * std::chrono::nanoseconds(watch.interval).count();
+  return follows ? 2 * watch.interval : watch.interval;
 }
 
 asio::awaitable<void> ReplicaMonitor::run(Watch& watch) {
@@ -180,7 +212,8 @@ asio::awaitable<void> ReplicaMonitor::run(Watch& watch) {
     if (alive) {
       known(watch);
       backoff = settings_.reconnect_min;
-      co_await sleep_until(watch, began + (urgent(watch) ? std::min(watch.interval, kUrgentProbe) : watch.interval));
+      if (watch.is_primary()) ask_followers(watch);
+      co_await sleep_until(watch, began + pause_of(watch));
       continue;
     }
     set_unusable(watch);
@@ -211,7 +244,22 @@ asio::awaitable<bool> ReplicaMonitor::open(Watch& watch) {
     watch.connection.disconnect();
     co_return false;
   }
-  co_return true;
+  co_await look_for_fence(watch);
+  co_return watch.connection.is_open();
+}
+
+// Whoever sets a fence ends all connections; so it is looked for on each new one, and as long as it stands.
+asio::awaitable<void> ReplicaMonitor::look_for_fence(Watch& watch) {
+  const auto now = std::chrono::steady_clock::now();
+  watch.fence_again = now + kFencePause;
+  const auto rows = co_await watch.connection.exec(kFenceSql, now + settings_.probe_timeout);
+  const bool fenced = rows && rows->rows() == 1 && rows->integer(0, 0) > 0;
+  if (watch.health.fenced.exchange(fenced) == fenced) co_return;
+  if (!fenced) {
+    control_log().info("server={} fence=lifted", watch.name);
+  } else {
+    control_log().warn("server={} fence=\"default_transaction_read_only is set by ALTER SYSTEM\"", watch.name);
+  }
 }
 
 asio::awaitable<bool> ReplicaMonitor::probe(Watch& watch) {
@@ -246,7 +294,8 @@ asio::awaitable<bool> ReplicaMonitor::probe(Watch& watch) {
   const bool unsent = watch.is_primary() && !reading.in_recovery && watch.shard.watches.size() > 1 &&
                       reading.flushed < watch.shard.insert && sent >= watch.shard.send_again;
   apply(watch, to_steady_ns(sent), reading);
-  if (!unsent) co_return true;
+  if (watch.health.fenced.load() && sent >= watch.fence_again) co_await look_for_fence(watch);
+  if (!unsent) co_return watch.connection.is_open();
   watch.shard.send_again = sent + kSendPause;
   auto committed = co_await watch.connection.exec(kSendSql, sent + settings_.probe_timeout);
   if (!committed) control_log().debug("server={} send_wal={}", watch.name, committed.error().message);

@@ -47,6 +47,7 @@ class ReplicaMonitor {
   boost::asio::awaitable<void> run(Watch& watch);
   boost::asio::awaitable<bool> open(Watch& watch);
   boost::asio::awaitable<bool> probe(Watch& watch);
+  boost::asio::awaitable<void> look_for_fence(Watch& watch);
   boost::asio::awaitable<void> sleep_until(Watch& watch, SteadyTime until);
   void apply(Watch& watch, std::int64_t sent, const Reading& reading);
   void apply_primary(Watch& watch, std::int64_t sent, const Reading& reading);
@@ -58,6 +59,8 @@ class ReplicaMonitor {
   void look_at(ServerId server);
   void hear(Watch& watch, const PatroniWord& said);
   void wake_others(Watch& watch);
+  void ask_followers(Watch& primary);
+  std::chrono::nanoseconds pause_of(const Watch& watch) const;
   bool urgent(const Watch& watch) const;
   void set_unusable(Watch& watch);
   void known(Watch& watch);

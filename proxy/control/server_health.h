@@ -39,6 +39,7 @@ struct alignas(64) ServerHealth {
   std::atomic<std::uint32_t> timeline{0};   // 0 unknown
   std::atomic<ServerState> state{ServerState::kUnknown};
   std::atomic<std::uint8_t> standing{0};    // a control::Standing: its role
+  std::atomic<bool> fenced{false};          // its configuration makes transactions read-only: by a switchover, at work or cut short
   std::atomic<std::int64_t> since{0};       // when state or role changed
   std::atomic<std::int64_t> recovered{0};   // when it came back after it was down; 0: it never was
 

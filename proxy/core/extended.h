@@ -80,6 +80,14 @@ struct Extended {
     std::string name;
     StatementPtr before;
   };
+  // Whether it may be read and handled once more: see session_repeat.cc.
+  struct Repeat {
+    std::size_t bytes = 0;            // of its messages so far
+    std::uint32_t messages = 0;
+    std::uint32_t plain = 0;          // of these: nothing but what a read of one server needs
+    bool done = false;                // it is being repeated
+  };
+  Repeat repeat;
   std::vector<Pending> pending;
   std::vector<Portal> portals;
   std::optional<std::string> unanswered;  // a portal over several shards whose Bind (and Describe) is still owed an answer

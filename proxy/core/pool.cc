@@ -54,7 +54,7 @@ ServerConn* Pool::acquire(PoolWaiter& waiter) {
     return nullptr;
   }
   if (!queue.active()) {
-    waiters_.push_back(&waiter);
+    waiters_.push_back(waiter);
   } else if (!enter_queue(waiter)) {
     return nullptr;
   }
@@ -81,7 +81,7 @@ ServerConn* Pool::acquire(PoolWaiter& waiter) {
 void Pool::give_up(PoolWaiter& waiter) {
   if (waiter.waiting_in != this) return;
   waiter.waiting_in = nullptr;
-  std::erase(waiters_, &waiter);
+  waiters_.erase(waiter);
   std::erase(held_, &waiter);
   publish_wait();
 }
@@ -94,8 +94,7 @@ void Pool::publish_wait() {
 }
 
 void Pool::grant(ServerConn& conn) {
-  PoolWaiter* waiter = waiters_.front();
-  waiters_.pop_front();
+  PoolWaiter* waiter = waiters_.pop_front();
   if (queue.active()) queue.served(worker_.reactor().now());
   waiter->waiting_in = nullptr;
   publish_wait();
@@ -295,8 +294,7 @@ void Pool::on_lost(ServerConn& conn, ServerConn::State before) {
     if (reason.code == ErrorCode::kStaleMap) worker_.refresh_map(target_.database_name);
     return;
   }
-  std::deque<PoolWaiter*> failed;
-  failed.swap(waiters_);
+  const auto failed = waiters_.take_all();
   publish_wait();
   for (PoolWaiter* waiter : failed) {
     waiter->waiting_in = nullptr;
@@ -372,9 +370,13 @@ void Pool::reconfigure(const ServerTarget& target) {
 
 void Pool::pause() {
   paused_ = true;
-  std::deque<PoolWaiter*> passing;
-  for (PoolWaiter* waiter : waiters_) (waiter->passes_pause() ? passing : held_).push_back(waiter);
-  waiters_.swap(passing);
+  for (PoolWaiter* waiter : waiters_.take_all()) {
+    if (waiter->passes_pause()) {
+      waiters_.push_back(*waiter);
+    } else {
+      held_.push_back(waiter);
+    }
+  }
   publish_wait();
   close_all();
 }
@@ -383,8 +385,7 @@ void Pool::resume() {
   if (!paused_) return;
   paused_ = false;
   // Who is in waiters_ now passed the pause: in the middle of something, and so first.
-  waiters_.insert(waiters_.end(), held_.begin(), held_.end());
-  held_.clear();
+  for (PoolWaiter* waiter : std::exchange(held_, {})) waiters_.push_back(*waiter);
   publish_wait();
   while (connecting_ < waiters_.size() && !held() && budget_->try_take()) start_connection();
   if (!waiters_.empty() && !queue_timer_.armed()) queue_timer_.arm(worker_.reactor(), worker_.reactor().now() + kQueueTick);

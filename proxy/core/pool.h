@@ -18,6 +18,7 @@
 #include "proxy/core/queue_guard.h"
 #include "proxy/core/server_conn.h"
 #include "proxy/core/tls_upgrade.h"
+#include "proxy/core/wait_queue.h"
 #include "schema/object_ids.h"
 
 namespace howdah::proxy {
@@ -52,26 +53,6 @@ struct ServerTarget {
   seconds lifetime{3'600};
   milliseconds reserve_timeout{5'000};
   std::string describe() const { return host + ":" + std::to_string(port); }
-};
-
-// A client waiting for a server connection. Embedded in the session; told exactly once, unless it gives up.
-class PoolWaiter {
- public:
-  // `granted` is already linked out of the pool; or null, with the reason.
-  virtual void on_pool(ServerConn* granted, const Error* reason) = 0;
-  // PAUSE lets those through that are in the middle of something.
-  virtual bool passes_pause() const { return false; }
-  // An overloaded queue may refuse those who hold nothing yet.
-  virtual bool may_be_shed() const { return false; }
-
-  Pool* waiting_in = nullptr;
-  SteadyTime waiting_since;
-  std::uint64_t sender = 0;    // whose load it is: a hash of its address
-  std::uint32_t lately = 0;    // how often it waited in this second, where queues are limited
-  SteadyTime lately_since;
-
- protected:
-  ~PoolWaiter() = default;
 };
 
 class Pool final : private net::TimerHandler {
@@ -207,8 +188,6 @@ class Pool final : private net::TimerHandler {
   void on_timer() override;
   bool enter_queue(PoolWaiter& newcomer);
   void make_room(PoolWaiter& newcomer, PoolWaiter& leaves);
-  PoolWaiter* whom_to_shed(PoolWaiter& newcomer);
-  std::deque<PoolWaiter*>::iterator fair_place(const PoolWaiter& newcomer);
   void note_shed(SteadyTime now);
   void note_calm(SteadyTime now);
   void note_success();
@@ -219,7 +198,7 @@ class Pool final : private net::TimerHandler {
   // Shared only because a connection on its way to another worker sits in a posted call.
   std::vector<std::shared_ptr<ServerConn>> conns_;
   std::vector<ServerConn*> idle_;  // most recently used last: the others age and are closed
-  std::deque<PoolWaiter*> waiters_;
+  WaitQueue waiters_;
   std::deque<PoolWaiter*> held_;   // came while paused_
   bool paused_ = false;
   std::size_t connecting_ = 0;

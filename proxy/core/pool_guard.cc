@@ -2,7 +2,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "proxy/core/breaker.h"
 #include "proxy/core/errors.h"
@@ -46,42 +45,6 @@ bool is_gone(const Pool& pool, const DatabaseView* view) {
 
 }  // namespace
 
-// Of the address that most of those who wait came from, who has asked most often of late, then who came last.
-PoolWaiter* Pool::whom_to_shed(PoolWaiter& newcomer) {
-  std::unordered_map<std::uint64_t, std::uint32_t> counts;
-  for (const PoolWaiter* waiter : waiters_) {
-    if (waiter->may_be_shed()) ++counts[waiter->sender];
-  }
-  std::uint32_t most = ++counts[newcomer.sender];
-  std::uint64_t heaviest = newcomer.sender;
-  for (const auto& [sender, count] : counts) {
-    if (count <= most) continue;
-    most = count;
-    heaviest = sender;
-  }
-  PoolWaiter* worst = newcomer.sender == heaviest ? &newcomer : nullptr;
-  for (auto at = waiters_.rbegin(); at != waiters_.rend(); ++at) {
-    PoolWaiter* waiter = *at;
-    if (waiter->sender != heaviest || !waiter->may_be_shed()) continue;
-    if (worst == nullptr || waiter->lately > worst->lately) worst = waiter;
-  }
-  return worst;
-}
-
-// Where each address has its turn, whose clients stand in the order in which they came: behind all that are not more of their address than
-// the newcomer is of its own.
-std::deque<PoolWaiter*>::iterator Pool::fair_place(const PoolWaiter& newcomer) {
-  std::unordered_map<std::uint64_t, std::uint32_t> before;
-  const auto own = static_cast<std::uint32_t>(
-      std::count_if(waiters_.begin(), waiters_.end(), [&](const PoolWaiter* waiter) { return waiter->sender == newcomer.sender; }));
-  auto place = waiters_.end();
-  for (auto at = waiters_.begin(); at != waiters_.end(); ++at) {
-    if (++before[(*at)->sender] > own + 1 && place == waiters_.end()) place = at;
-    if ((*at)->sender == newcomer.sender) place = waiters_.end();  // its own keep their order
-  }
-  return place;
-}
-
 // False: the queue is too long, and the newcomer is the one that leaves.
 bool Pool::enter_queue(PoolWaiter& newcomer) {
   const SteadyTime now = worker_.reactor().now();
@@ -90,15 +53,20 @@ bool Pool::enter_queue(PoolWaiter& newcomer) {
     newcomer.lately_since = now;
   }
   ++newcomer.lately;
+  waiters_.count_senders(true);  // limits may change while clients wait
   if (waiters_.empty()) queue.began(now);
   // While connections are being opened, the queue will be faster than it was.
   if (newcomer.may_be_shed() && connecting_ == 0 && outage() == nullptr && queue.overloaded(waiters_.size() + 1, now)) {
-    PoolWaiter* leaves = whom_to_shed(newcomer);
-    make_room(newcomer, *leaves);
-    if (leaves == &newcomer) return false;
+    PoolWaiter& leaves = waiters_.whom_to_refuse(newcomer);
+    make_room(newcomer, leaves);
+    if (&leaves == &newcomer) return false;
   }
   // In a queue that is long, one address must not stand in front of all others.
-  waiters_.insert(queue.expected_wait(waiters_.size(), now) > queue.limit() / 2 ? fair_place(newcomer) : waiters_.end(), &newcomer);
+  if (queue.expected_wait(waiters_.size(), now) > queue.limit() / 2) {
+    waiters_.push_in_turn(newcomer);
+  } else {
+    waiters_.push_back(newcomer);
+  }
   return true;
 }
 
@@ -113,7 +81,7 @@ void Pool::make_room(PoolWaiter& newcomer, PoolWaiter& leaves) {
   note_shed(now);
   leaves.waiting_in = nullptr;
   if (&leaves != &newcomer) {
-    std::erase(waiters_, &leaves);
+    waiters_.erase(leaves);
     publish_wait();
   }
   leaves.on_pool(nullptr, &reason);
@@ -180,8 +148,7 @@ void Pool::look_for_late(SteadyTime now) {
   if (std::exchange(opened_seen_, opened) == opened || waiters_.empty() || breaker->closed() || is_gone(*this, view)) return;
   // Whoever waited for this server hears of it now, as those who ask next.
   const Error reason = breaker_error();
-  std::deque<PoolWaiter*> refused;
-  refused.swap(waiters_);
+  const auto refused = waiters_.take_all();
   publish_wait();
   for (PoolWaiter* waiter : refused) {
     waiter->waiting_in = nullptr;

@@ -83,9 +83,8 @@ void Pool::end_overdue_waits() {
   if (!down || target_.replica || target_.patience.count() == 0) return;
   const SteadyTime now = worker_.reactor().now();
   while (!waiters_.empty() && now - waiters_.front()->waiting_since >= target_.patience) {
-    PoolWaiter* waiter = waiters_.front();
+    PoolWaiter* waiter = waiters_.pop_front();
     const Error reason = outage_error(waiter->waiting_since);
-    waiters_.pop_front();
     publish_wait();
     waiter->waiting_in = nullptr;
     waiter->on_pool(nullptr, &reason);
@@ -93,15 +92,15 @@ void Pool::end_overdue_waits() {
 }
 
 void Pool::cut(const Error& reason) {
+  // First of all those who wait: a connection that is closed makes room, and they must not be served by a login here any more.
+  auto sent_away = waiters_.take_all();
+  sent_away.insert(sent_away.end(), held_.begin(), held_.end());
+  held_.clear();
   close_all();
   const auto conns = conns_;
   for (const auto& conn : conns) {
     if (conn->state() == ServerConn::State::kLinked && !conn->lost() && !conn->as_replica) conn->fail(make_error(ErrorCode::kServerLost, reason.message, reason.hint, reason.detail));
   }
-  std::deque<PoolWaiter*> sent_away;
-  sent_away.swap(waiters_);
-  sent_away.insert(sent_away.end(), held_.begin(), held_.end());
-  held_.clear();
   publish_wait();
   outage_.reset();
   for (PoolWaiter* waiter : sent_away) {

@@ -65,7 +65,7 @@ std::uint64_t hash_of_description(Bytes body) {
 ServerConn::ServerConn(Pool& pool, net::Reactor& reactor) : pool_(&pool), reactor_(&reactor), timer_(*this) {}
 
 ServerConn::~ServerConn() {
-  if (stream_.is_open() && reactor_ != nullptr) reactor_->remove_urgent(stream_.fd(), *this);
+  if (stream_.is_open() && reactor_ != nullptr) reactor_->remove(stream_.fd(), *this);
   if (reactor_ != nullptr) reactor_->dequeue(*this);
 }
 
@@ -78,7 +78,7 @@ void ServerConn::connect() {
   if (!fd) return fail(fd.error());
   stream_ = net::Stream(*fd);
   timer_.arm(*reactor_, reactor_->now() + pool_->target().connect_timeout);
-  if (!reactor_->add_urgent(stream_.fd(), *this)) fail(lost_error(std::strerror(errno)));
+  if (!reactor_->add(stream_.fd(), *this)) fail(lost_error(std::strerror(errno)));
 }
 
 void ServerConn::on_timer() {
@@ -128,7 +128,7 @@ void ServerConn::resume_reading() {
 
 void ServerConn::detach() {
   timer_.cancel();
-  reactor_->remove_urgent(stream_.fd(), *this);
+  reactor_->remove(stream_.fd(), *this);
   reactor_->dequeue(*this);
   reactor_ = nullptr;
 }
@@ -136,7 +136,7 @@ void ServerConn::detach() {
 void ServerConn::attach(Pool& pool, net::Reactor& reactor) {
   pool_ = &pool;
   reactor_ = &reactor;
-  if (!reactor_->add_urgent(stream_.fd(), *this)) fail(lost_error(std::strerror(errno)));
+  if (!reactor_->add(stream_.fd(), *this)) fail(lost_error(std::strerror(errno)));
 }
 
 void ServerConn::link_to(ReplyOwner& owner) {
@@ -182,7 +182,7 @@ void ServerConn::fail(Error reason) {
   pool_->note_lost(*this, before);
   timer_.cancel();
   if (stream_.is_open()) {
-    reactor_->remove_urgent(stream_.fd(), *this);
+    reactor_->remove(stream_.fd(), *this);
     stream_.close();
   }
   drop_owed();
@@ -217,7 +217,7 @@ void ServerConn::retire() {
   owner_ = nullptr;
   timer_.cancel();
   if (stream_.is_open()) {
-    reactor_->remove_urgent(stream_.fd(), *this);
+    reactor_->remove(stream_.fd(), *this);
     stream_.close();
   }
   pipeline.clear();

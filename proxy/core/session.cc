@@ -188,6 +188,7 @@ Task<> Session::serve() {
     request_at_ = worker_.reactor().now();
     const Bytes whole = in.substr(0, header.total);
     message_size_ = header.total;
+    if (!ext_ || !ext_->active) untold_ = range_.empty() ? out_.size() : kTold;
     const Bytes body = whole.substr(pgwire::kHeaderSize);
     if (is_admin_) {
       co_await handle_admin(header.type, body);
@@ -195,6 +196,7 @@ Task<> Session::serve() {
       co_await handle(header.type, body, whole);
     }
     in_.consume(std::exchange(message_size_, 0));
+    if (ext_ && ext_->active) note_message(header.total);
     if (std::any_of(links_.begin(), links_.end(), [](const ServerConn* conn) { return conn->cancels_in_flight > 0; })) {
       // What the client does next must not be hit by a cancel of what it did.
       flush_client();
@@ -335,6 +337,7 @@ void Session::flush_client() {
     return close();
   }
   WorkerCounters::add(worker_.counters.bytes_to_clients, result.count);
+  if (untold_ != kTold) untold_ = result.count > untold_ ? kTold : untold_ - result.count;
   if (result.count == total) return out_.release();
   const std::size_t from_out = std::min(result.count, out_.size());
   out_.consume(from_out);

@@ -557,6 +557,10 @@ class Session final : public net::IoHandler,
   Task<bool> bound_effects();
   Task<bool> leave_group_conn();         // before another connection takes over; false: refused, the client was told
   Task<> relieve_group();
+  // session_repeat.cc: a group of reads whose server was lost
+  void note_message(std::size_t size);
+  bool may_repeat_group(const ServerConn& conn);
+  void repeat_group();
   void flush_group(ServerConn& conn);
   void use(ServerConn& conn);
   Task<ServerConn*> any_conn();
@@ -603,6 +607,8 @@ class Session final : public net::IoHandler,
   net::Buffer out_;
   std::string* spool_ = nullptr;  // where what is sent goes instead, for a portal that is executed a few rows at a time
   std::size_t message_size_ = 0;    // of the message being handled, at the front of in_; 0 once it was consumed
+  static constexpr std::size_t kTold = SIZE_MAX;
+  std::size_t untold_ = 0;          // from where in out_ on answers belong to the group at hand; kTold: the client was sent some of them
   Bytes range_;                     // borrowed from a server connection's buffer until flush_replies()
   Task<> task_;
   std::coroutine_handle<> waiter_;

@@ -266,6 +266,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
   conn->link.unsynced = true;
   portal.conn = conn;
   e.portals.push_back(std::move(portal));
+  if (e.large_rest == 0 && (what == &nothing || (what != &resolved && what->read_only))) ++e.repeat.plain;
   co_return true;
 }
 

@@ -100,6 +100,7 @@ Task<> Session::on_parse(Bytes body) {
     e.named.emplace(parse.name, std::make_shared<ClientStatement>(ClientStatement{statement}));
   }
   e.pending.push_back({std::move(statement), std::string(parse.name), std::move(before)});
+  ++e.repeat.plain;
 }
 
 Task<> Session::on_describe(Bytes body) {
@@ -157,6 +158,7 @@ Task<> Session::on_describe(Bytes body) {
     }
     worker_.scratch.clear();
     pgwire::append_describe(worker_.scratch, 'P', describe.name);
+    ++e.repeat.plain;
     conn.queue(worker_.scratch);
     conn.owe({.kind = OwedKind::kDescribePortal, .effect = effect, .owner = this});
     conn.link.unsynced = true;
@@ -238,6 +240,7 @@ Task<> Session::describe_statement(StatementPtr statement, std::shared_ptr<Clien
   }
   worker_.scratch.clear();
   pgwire::append_describe(worker_.scratch, 'S', statement->server_name());
+  ++e.repeat.plain;
   conn->queue(worker_.scratch);
   conn->owe({.kind = OwedKind::kDescribeStatement, .effect = effect, .owner = this});
   conn->link.unsynced = true;
@@ -383,6 +386,7 @@ Task<> Session::on_execute(Bytes body) {
   conn.queue(worker_.scratch);
   conn.owe({.kind = OwedKind::kExecute, .typed = typed, .effect = effect, .owner = this});
   conn.link.unsynced = conn.link.executed = e.ran = true;
+  if (portal->plan->statements.empty() || portal->plan->statements[0].read_only) ++e.repeat.plain;
   if (wait) {
     co_await drain_group();
     for (std::uint32_t syncs = std::exchange(e.copy_syncs, 0u); syncs > 0 && !closing_; --syncs) co_await on_sync();
@@ -507,6 +511,10 @@ Task<> Session::on_sync() {
     if (claimed && !closing_) co_await settle_notify(*conn);
     if (closing_) co_return;
     if (conn->lost()) {
+      if (may_repeat_group(*conn)) {
+        repeat_group();
+        co_return;
+      }
       if (!e.failed && !conn->link.error_forwarded) send_lost(*conn);
       if (tx_.active()) tx_.failed = true;
       e.failed = true;
@@ -528,6 +536,7 @@ Task<> Session::on_sync() {
   const bool failed = e.failed;
   end_group_settings(failed);
   end_group();
+  e.repeat.done = avoid_replicas_ = false;
   if (listening_) finish_statement_listens(failed);
   if (catalog) co_await refresh_catalog();
   if (settle_) co_await settle();

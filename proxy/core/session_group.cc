@@ -69,6 +69,7 @@ Task<bool> Session::settle_pending() {
     use(*e.conn);
   } else {
     for (std::size_t i = 0; i < e.pending.size(); ++i) fabricate(pgwire::be::kParseComplete);
+    ++e.repeat.messages;  // nothing remembers how to undo it
     e.pending.clear();
   }
   co_return true;
@@ -193,6 +194,7 @@ Task<bool> Session::leave_group_conn() {
   }
   e.conn = nullptr;
   e.risk.uses += 2;
+  ++e.repeat.messages;  // half of it was answered by another server
   co_return true;
 }
 
@@ -213,6 +215,7 @@ void Session::end_group() {
   Extended& e = *ext_;
   undo_pending();
   e.failed = e.active = e.ran = false;
+  e.repeat = {.done = e.repeat.done};
   e.unanswered.reset();
   e.conn = nullptr;
   e.effects.clear();

@@ -76,6 +76,7 @@ Task<bool> Session::heal(ServerConn& conn, bool synced) {
   const bool described = e.risk.described;
   e.risk.stale = false;
   e.risk.uses = 2;  // once only
+  ++e.repeat.messages;
   if (!synced && !conn.lost()) {
     worker_.scratch.clear();
     pgwire::append_sync(worker_.scratch);

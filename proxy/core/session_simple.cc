@@ -173,8 +173,9 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     }
     if (conn->lost()) {
       // A read that nobody has seen anything of is repeated where the data is.
+      // Not what may have shown the session's own: a temporary table is gone, and another one may have its name.
       const bool repeat = attempt == 0 && autocommit && statement.read_only && !conn->link.forwarded && !conn->link.timed_out &&
-                          worker_.may_repeat();
+                          !conn->link.pins.any() && worker_.may_repeat();
       if (repeat) {
         release(*conn);
         continue;
@@ -201,6 +202,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
       ++conn->pool().counters.transactions;
       WorkerCounters::add(worker_.counters.transactions);
     }
+    avoid_replicas_ = false;
     co_return;
   }
 }

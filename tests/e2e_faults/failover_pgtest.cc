@@ -1,4 +1,5 @@
-// The primary is killed under a hundred clients, and a replica promoted: what they notice.
+// The primary is killed under a hundred clients, and a replica promoted: what they notice. HOWDAH_STRICT: pauses are judged as on a
+// machine that does nothing else.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -17,6 +18,8 @@ using testing::Answer;
 using testing::PgConn;
 using Clock = std::chrono::steady_clock;
 
+bool strict() { return std::getenv("HOWDAH_STRICT") != nullptr; }
+
 long ms(Clock::duration time) { return static_cast<long>(time / 1ms); }
 
 class Failover : public ::testing::Test {
@@ -32,8 +35,12 @@ class Failover : public ::testing::Test {
     });
     cluster_.wait_replayed();
   }
-  void start(const std::string& wait = "20s") {
-    howdah_ = std::make_unique<testing::HowdahProcess>(cluster_, testing::HowdahOptions{.database_extra = "failover_wait: " + wait});
+  void start(const std::string& wait = "20s", const std::string& more = "") {
+    howdah_ = std::make_unique<testing::HowdahProcess>(cluster_, testing::HowdahOptions{.database_extra = "failover_wait: " + wait + more});
+  }
+  void fail_over() {
+    cluster_.primary().kill9();
+    cluster_.replica(0, 0).promote();
   }
 
   testing::PgCluster cluster_;
@@ -60,7 +67,7 @@ TEST_F(Failover, OnlyTransactionsInProgressFail) {
   clients.stop();
   std::cout << "pause_ms=" << ms(last - killed) << " promotion_ms=" << ms(promoted - promoting)
             << " beyond_promotion_ms=" << ms(last - promoted) << " write_errors=" << clients.write_failures().size() << std::endl;
-  EXPECT_LE(ms(last - promoted), 1000) << "the last writer to go on\n" << howdah_->log();
+  EXPECT_LE(ms(last - promoted), strict() ? 1'000 : 10'000) << "the last writer to go on\n" << howdah_->log();
 
   for (const auto& failure : clients.write_failures()) {
     EXPECT_TRUE(failure.sqlstate == "08006" || failure.sqlstate == "08007" || failure.sqlstate == "57P01" || failure.sqlstate == "57P02")
@@ -77,12 +84,15 @@ TEST_F(Failover, OnlyTransactionsInProgressFail) {
   for (const auto& row : rows) present.insert(*row[0]);
   for (const auto& promised : clients.acknowledged()) EXPECT_TRUE(present.contains(promised)) << "lost: " << promised;
 
-  EXPECT_TRUE(clients.read_failures().empty()) << clients.read_failures().front().message;
+  for (const auto& failure : clients.read_failures()) {
+    ADD_FAILURE() << "reader " << failure.client << ": " << failure.sqlstate << " " << failure.message << ", asked " << ms(failure.began - killed) << " ms after the loss";
+  }
   // No quarter of a second without reads while there was no primary.
   const auto reads = clients.reads();
-  for (Moment at = killed; at + 250ms < promoting; at += 250ms) {
+  const auto gap = strict() ? 250ms : 1'000ms;
+  for (Moment at = killed; at + gap < promoting; at += gap) {
     const auto from = std::lower_bound(reads.begin(), reads.end(), at);
-    EXPECT_TRUE(from != reads.end() && *from < at + 250ms) << "no read from " << ms(at - killed) << " ms after the loss on";
+    EXPECT_TRUE(from != reads.end() && *from < at + gap) << "no read from " << ms(at - killed) << " ms after the loss on";
   }
 }
 
@@ -102,6 +112,52 @@ TEST_F(Failover, AStatementThatWaitedLongEnoughIsToldWhy) {
   cluster_.primary().start();
   testing::await("writes", [&] { return client.query("INSERT INTO ledger VALUES (1, 3)").ok(); });
   EXPECT_EQ(client.must("SELECT count(*) FROM ledger WHERE number = 2").scalar(), "0");
+}
+
+// What the proxy does on connections of its own goes on at the new primary, too.
+TEST_F(Failover, ListenersAndLoginsFollow) {
+  cluster_.primary().run_sql("CREATE ROLE asker LOGIN SUPERUSER PASSWORD 'asker'; CREATE ROLE found LOGIN PASSWORD 'found'; CREATE ROLE late LOGIN PASSWORD 'late'");
+  start("20s", "\nauth_query: { user: asker, password: asker, query: \"SELECT rolname::text, rolpassword FROM pg_authid WHERE rolname = $1\" }");
+  PgConn listener = howdah_->connect();
+  listener.must("LISTEN news");
+  ASSERT_EQ(howdah_->connect("found").query("SELECT current_user").text(), "found");
+  fail_over();
+  PgConn client = howdah_->connect();
+  client.must("INSERT INTO ledger VALUES (1, 1)");  // waits for the new primary
+  // A login that nobody has seen before asks there.
+  EXPECT_EQ(howdah_->connect("late").query("SELECT current_user").text(), "late");
+  std::string heard;
+  // A channel is listened to again some time after the failover: what was said before is lost, as with a server that restarts.
+  testing::await("a notification", [&] {
+    client.must("NOTIFY news, 'it goes on'");
+    listener.must("SELECT 1");
+    while (PGnotify* notice = PQnotifies(listener.raw())) {
+      heard = notice->extra;
+      PQfreemem(notice);
+    }
+    return !heard.empty();
+  });
+  EXPECT_EQ(heard, "it goes on");
+}
+
+// A breaker does not turn away those who wait for the new primary, and is no obstacle once it is there.
+TEST_F(Failover, ABreakerIsNotInItsWay) {
+  start("20s", "\nbreaker: { error_threshold_percentage: 1, minimum: 1, timeout: 1s, reset_timeout: 60s }");
+  FailoverClients clients(howdah_->url(), 10, 0, 5);
+  testing::await("everybody at work", [&] { return clients.first_success_after({}).size() == 10 && clients.reads().size() > 50; });
+  fail_over();
+  const Moment promoted = Clock::now();
+  testing::await("every writer to go on", [&] { return clients.first_success_after(promoted).size() == 10; });
+  clients.stop();
+  // Backends of a killed postmaster end one after the other: who lost one may lose another, but nobody is turned away.
+  for (const auto& failure : clients.write_failures()) {
+    EXPECT_TRUE(failure.sqlstate.substr(0, 2) == "08" || failure.sqlstate.substr(0, 3) == "57P") << failure.sqlstate << " " << failure.message;
+    EXPECT_LT(failure.began, promoted) << failure.sqlstate << " " << failure.message << "\n" << howdah_->log();
+  }
+  for (const auto& failure : clients.read_failures()) {
+    ADD_FAILURE() << "reader " << failure.client << ": " << failure.sqlstate << " " << failure.message << ", asked " << ms(failure.began - promoted)
+                  << " ms after the promotion\n" << howdah_->log();
+  }
 }
 
 }  // namespace

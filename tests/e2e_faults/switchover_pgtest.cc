@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <iostream>
+#include <thread>
 
 #include "tests/e2e_faults/failover_clients.h"
 #include "tests/support/howdah_process.h"
@@ -87,6 +88,21 @@ TEST_F(Switchover, IsUndoneWhenTheReplicaDoesNotFollow) {
   cluster_.replica(0, 0).resume_replay();
 }
 
+TEST_F(Switchover, IsOneCommand) {
+  const std::string url = howdah_->url("admin", "howdah");
+  const auto dry = testing::howdahctl({"switchover", "--shard", "s0", "--dry-run", "--url", url});
+  EXPECT_EQ(dry.status, 0) << dry.output;
+  EXPECT_FALSE(fenced());
+  const auto done = testing::howdahctl({"switchover", "--shard", "s0", "--to", to(1), "--url", url});
+  EXPECT_EQ(done.status, 0) << done.output << howdah_->log();
+  EXPECT_NE(done.output.find("pause"), std::string::npos) << done.output;
+  PgConn client = howdah_->connect();
+  client.must("INSERT INTO ledger VALUES (1, 1)");
+  EXPECT_EQ(cluster_.replica(0, 1).superuser().scalar("SELECT count(*) FROM ledger"), "1");
+  const auto again = testing::howdahctl({"switchover", "--shard", "nowhere", "--url", url});
+  EXPECT_EQ(again.status, 1) << again.output;
+}
+
 TEST_F(Switchover, RefusesWhatIsNoReplicaThatStreams) {
   EXPECT_EQ(console().query("SWITCHOVER app s9").sqlstate, "22023");
   EXPECT_EQ(console().query("SWITCHOVER nobody s0").sqlstate, "3D000");
@@ -108,6 +124,34 @@ TEST_F(Switchover, AFenceThatWasLeftBehindIsLifted) {
   EXPECT_FALSE(fenced());
   PgConn client = howdah_->connect();
   testing::await("writes", [&] { return client.query("INSERT INTO ledger VALUES (1, 1)").ok(); });
+}
+
+// Killed between the fence and the promotion, with a replica that does not follow.
+TEST_F(Switchover, WhatAProxyThatDiedLeftBehindIsSaid) {
+  cluster_.replica(0, 0).pause_replay();
+  howdah_->connect().must("INSERT INTO ledger VALUES (1, 1)");
+  std::thread order([this] { console().query("SWITCHOVER app s0 TO " + to(0)); });
+  testing::await("the fence", [&] { return fenced(); });
+  howdah_->kill9();
+  order.join();
+  ASSERT_TRUE(fenced());
+  howdah_ = std::make_unique<testing::HowdahProcess>(cluster_);
+  const std::string primary = "127.0.0.1:" + std::to_string(cluster_.primary().port());
+  const auto reason = [&] {
+    for (const auto& row : console().must("SHOW REPLICAS").rows) {
+      if (row[2] == primary) return row[5].value_or("");
+    }
+    return std::string("it is not there");
+  };
+  testing::await("the fence to be seen", [&] { return reason().find("fenced: ") == 0; });
+  EXPECT_NE(howdah_->log().find("fence=\"default_transaction_read_only is set by ALTER SYSTEM\""), std::string::npos) << howdah_->log();
+  EXPECT_EQ(howdah_->connect().query("INSERT INTO ledger VALUES (1, 2)").sqlstate, "25006");
+  const Answer lifted = console().query("SWITCHOVER app s0 TO " + primary);
+  ASSERT_TRUE(lifted.ok()) << lifted.message;
+  testing::await("nothing to be said", [&] { return reason().empty(); });
+  PgConn client = howdah_->connect();
+  testing::await("writes", [&] { return client.query("INSERT INTO ledger VALUES (1, 2)").ok(); });
+  cluster_.replica(0, 0).resume_replay();
 }
 
 }  // namespace

@@ -21,11 +21,7 @@ class Reports : public ::testing::Test {
   }
   static void TearDownTestSuite() { world_.reset(); }
 
-  static testing::Finished ctl(std::vector<std::string> arguments) {
-    const auto binary = std::filesystem::path(testing::howdah_binary()).parent_path() / "howdahctl";
-    arguments.insert(arguments.begin(), binary.string());
-    return testing::run({.argv = std::move(arguments)});
-  }
+  static testing::Finished ctl(std::vector<std::string> arguments) { return testing::howdahctl(std::move(arguments)); }
   static std::string console() { return world_->proxy().url("admin", "howdah"); }
 
   static std::unique_ptr<Twin> world_;

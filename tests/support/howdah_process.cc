@@ -130,4 +130,9 @@ void HowdahProcess::kill9() {
   process_.kill_tree();
 }
 
+Finished howdahctl(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), (std::filesystem::path(howdah_binary()).parent_path() / "howdahctl").string());
+  return run({.argv = std::move(arguments)});
+}
+
 }  // namespace howdah::testing

@@ -82,4 +82,7 @@ bool port_is_open(std::uint16_t port);
 // GET http://127.0.0.1:PORT/PATH.
 HttpAnswer http_get(std::uint16_t port, const std::string& path);
 
+// `howdahctl` from the folder of the proxy's binary, with these arguments, to its end.
+Finished howdahctl(std::vector<std::string> arguments);
+
 }  // namespace howdah::testing

@@ -128,47 +128,5 @@ TEST(Buffer, IsAQueueOfBytesWhateverTheSteps) {
   EXPECT_FALSE(buffer.holds_memory());
 }
 
-// An answer that comes while a hundred requests are handled does not wait for the last of them; one taken out is not heard of.
-TEST(Reactor, LooksForUrgentOnesAmongVeryMany) {
-  Reactor reactor;
-  int urgent[2], removed[2];
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, urgent), 0);
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, removed), 0);
-  int handled = 0, when = -1, gone = 0;
-  Call answer([&] {
-    char byte;
-    if (read(urgent[0], &byte, 1) == 1) when = handled;
-  });
-  Call never([&] { ++gone; });
-  ASSERT_TRUE(reactor.add_urgent(urgent[0], answer));
-  ASSERT_TRUE(reactor.add_urgent(removed[0], never));
-  std::vector<std::unique_ptr<Call>> handlers;
-  std::vector<int> sockets;
-  for (int i = 0; i < 100; ++i) {
-    int pair[2];
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    sockets.insert(sockets.end(), pair, pair + 2);
-    handlers.push_back(std::make_unique<Call>([&, fd = pair[0]] {
-      char byte;
-      if (read(fd, &byte, 1) != 1) return;
-      if (handled++ == 0) {
-        EXPECT_EQ(write(urgent[1], "x", 1), 1);
-        EXPECT_EQ(write(removed[1], "x", 1), 1);
-        reactor.remove_urgent(removed[0], never);
-        gone = 0;
-      }
-      if (handled == 100) reactor.stop();
-    }));
-    ASSERT_TRUE(reactor.add(pair[0], *handlers.back()));
-    ASSERT_EQ(write(pair[1], "x", 1), 1);
-  }
-  reactor.run();
-  EXPECT_GE(when, 1);
-  EXPECT_LE(when, 16);
-  EXPECT_EQ(gone, 0);
-  for (const int fd : sockets) close(fd);
-  for (const int fd : {urgent[0], urgent[1], removed[0], removed[1]}) close(fd);
-}
-
 }  // namespace
 }  // namespace howdah::net

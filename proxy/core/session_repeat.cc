@@ -1,0 +1,37 @@
+// A server is lost under a group of the extended protocol that only reads: outside of a transaction, and before the client was sent any of
+// its answers, it is read from the client's input once more and goes where the data is now. Nothing is copied for that: what was consumed
+// stays in the input buffer until more is read into it, and a group that came in several pieces is answered with the error.
+#include "proxy/core/extended.h"
+#include "proxy/core/session.h"
+#include "proxy/core/worker.h"
+
+namespace howdah::proxy {
+
+void Session::note_message(std::size_t size) {
+  ext_->repeat.bytes += size;
+  ++ext_->repeat.messages;
+}
+
+// At its Sync.
+bool Session::may_repeat_group(const ServerConn& conn) {
+  const auto& repeat = ext_->repeat;
+  return repeat.plain == repeat.messages && !repeat.done && !ext_->failed && !tx_.active() && untold_ != kTold && range_.empty() &&
+         in_.consumed() >= repeat.bytes && !conn.link.timed_out && !conn.link.error_forwarded && !conn.link.pins.any() && worker_.may_repeat();
+}
+
+// The Sync is not consumed either: all of it is handled again as if it had just come.
+void Session::repeat_group() {
+  Extended& e = *ext_;
+  for (auto effect = e.effects.rbegin(); effect != e.effects.rend(); ++effect) {
+    if (effect->kind == Extended::Effect::Kind::kParse) undo_parse(effect->name, effect->before);
+  }
+  out_.truncate(untold_);
+  in_.rewind(e.repeat.bytes);
+  message_size_ = 0;
+  statement_failed_ = false;
+  end_group();
+  e.repeat.done = avoid_replicas_ = true;
+  release_all_idle();
+}
+
+}  // namespace howdah::proxy
