@@ -85,7 +85,7 @@ struct Extended {
     std::size_t bytes = 0;            // of its messages so far
     std::uint32_t messages = 0;
     std::uint32_t plain = 0;          // of these: nothing but what a read of one server needs
-    bool done = false;                // it is being repeated
+    int times = 0;                    // that it is being repeated
   };
   Repeat repeat;
   std::vector<Pending> pending;

@@ -560,7 +560,9 @@ class Session final : public net::IoHandler,
   // session_repeat.cc: a group of reads whose server was lost
   void note_message(std::size_t size);
   bool may_repeat_group(const ServerConn& conn);
-  void repeat_group();
+  void repeat_group(const ServerConn& conn);
+  // The connections of a server that ends are lost one after the other.
+  static constexpr int kMostRepeats = 3;
   void flush_group(ServerConn& conn);
   void use(ServerConn& conn);
   Task<ServerConn*> any_conn();

@@ -512,7 +512,7 @@ Task<> Session::on_sync() {
     if (closing_) co_return;
     if (conn->lost()) {
       if (may_repeat_group(*conn)) {
-        repeat_group();
+        repeat_group(*conn);
         co_return;
       }
       if (!e.failed && !conn->link.error_forwarded) send_lost(*conn);
@@ -536,7 +536,8 @@ Task<> Session::on_sync() {
   const bool failed = e.failed;
   end_group_settings(failed);
   end_group();
-  e.repeat.done = avoid_replicas_ = false;
+  e.repeat.times = 0;
+  avoid_replicas_ = false;
   if (listening_) finish_statement_listens(failed);
   if (catalog) co_await refresh_catalog();
   if (settle_) co_await settle();

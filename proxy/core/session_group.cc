@@ -215,7 +215,7 @@ void Session::end_group() {
   Extended& e = *ext_;
   undo_pending();
   e.failed = e.active = e.ran = false;
-  e.repeat = {.done = e.repeat.done};
+  e.repeat = {.times = e.repeat.times};
   e.unanswered.reset();
   e.conn = nullptr;
   e.effects.clear();

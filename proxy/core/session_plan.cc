@@ -260,8 +260,8 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
                               "Repeat it when a replica is back, or SET howdah.role = primary.", "The database's primary_reads is false."));
     co_return nullptr;
   }
-  const ServerId server = wish == ReadFrom::kDefault ? server_for(shard, plan) : wished_server(shard, plan, wish);
-  const ServerId primary = pools_->primaries[shard.value()];
+  ServerId server = wish == ReadFrom::kDefault ? server_for(shard, plan) : wished_server(shard, plan, wish);
+  ServerId primary = pools_->primaries[shard.value()];
   const Epoch routed = pools_->database->snapshot().map->epoch();
   ServerConn* conn = nullptr;
   bool canceled = false;
@@ -269,6 +269,7 @@ Task<ServerConn*> Session::link(ShardId shard, const Plan& plan) {
     cancel_ = false;
     conn = co_await hand_over_reads(shard);
     canceled = conn == nullptr && cancel_;
+    if (primary != pools_->primaries[shard.value()]) server = primary = pools_->primaries[shard.value()];  // it waited for one
   }
   const bool eventual = wish == ReadFrom::kEventual || wish == ReadFrom::kEventualReplica;
   const bool demanded = wish == ReadFrom::kReplica || wish == ReadFrom::kEventualReplica;

@@ -15,12 +15,12 @@ void Session::note_message(std::size_t size) {
 // At its Sync.
 bool Session::may_repeat_group(const ServerConn& conn) {
   const auto& repeat = ext_->repeat;
-  return repeat.plain == repeat.messages && !repeat.done && !ext_->failed && !tx_.active() && untold_ != kTold && range_.empty() &&
+  return repeat.plain == repeat.messages && repeat.times < kMostRepeats && !ext_->failed && !tx_.active() && untold_ != kTold && range_.empty() &&
          in_.consumed() >= repeat.bytes && !conn.link.timed_out && !conn.link.error_forwarded && !conn.link.pins.any() && worker_.may_repeat();
 }
 
 // The Sync is not consumed either: all of it is handled again as if it had just come.
-void Session::repeat_group() {
+void Session::repeat_group(const ServerConn& conn) {
   Extended& e = *ext_;
   for (auto effect = e.effects.rbegin(); effect != e.effects.rend(); ++effect) {
     if (effect->kind == Extended::Effect::Kind::kParse) undo_parse(effect->name, effect->before);
@@ -29,8 +29,9 @@ void Session::repeat_group() {
   in_.rewind(e.repeat.bytes);
   message_size_ = 0;
   statement_failed_ = false;
+  ++e.repeat.times;
+  avoid_replicas_ = avoid_replicas_ || conn.link.replica;
   end_group();
-  e.repeat.done = avoid_replicas_ = true;
   release_all_idle();
 }
 

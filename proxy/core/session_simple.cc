@@ -141,8 +141,8 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
   }
   const ShardId shard = shard_for(*route, statement);
   note_route(shard);
+  avoid_replicas_ = false;
   for (int attempt = 0;; ++attempt) {
-    avoid_replicas_ = attempt > 0;
     const Epoch routed = pools_->database->snapshot().map->epoch();
     read_from_ = route->read_from;
     ServerConn* conn = co_await link(shard, statement);
@@ -174,9 +174,10 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     if (conn->lost()) {
       // A read that nobody has seen anything of is repeated where the data is.
       // Not what may have shown the session's own: a temporary table is gone, and another one may have its name.
-      const bool repeat = attempt == 0 && autocommit && statement.read_only && !conn->link.forwarded && !conn->link.timed_out &&
+      const bool repeat = attempt < kMostRepeats && autocommit && statement.read_only && !conn->link.forwarded && !conn->link.timed_out &&
                           !conn->link.pins.any() && worker_.may_repeat();
       if (repeat) {
+        avoid_replicas_ = avoid_replicas_ || conn->link.replica;
         release(*conn);
         continue;
       }
