@@ -48,10 +48,7 @@ constexpr auto kSendPause = std::chrono::seconds(1);
 // https://www.postgresql.org/docs/15/view-pg-file-settings.html
 constexpr const char* kFenceSql =
     "SELECT count(*) FROM pg_file_settings WHERE name = 'default_transaction_read_only' AND sourcefile LIKE '%postgresql.auto.conf' AND "
-    "setting::bool";
-// The part of a probe interval within which a replica is given to replay what its primary has just written.
-constexpr int kReplayShare = 10;
-
+    "setting NOT IN ('off', 'false', 'no', '0')";
 constexpr auto kFencePause = std::chrono::milliseconds(500);
 
 // A shard that has been without a primary for longer is asked after without haste.
@@ -98,7 +95,6 @@ struct ReplicaMonitor::Watch {
   std::chrono::milliseconds interval{0};
   bool known = false;  // has answered or failed once
   bool again = false;  // it is to be asked without a pause
-  SteadyTime wake_at{};  // when it will be asked
   std::uint64_t number = 0;        // of its connection, over all servers; another one after each connect
   std::uint64_t suspicions = 0;    // of the shard, before its last answer was asked for
   SteadyTime claims_since{};       // answers by this connection that it is a primary; never: not its last answer
@@ -176,29 +172,9 @@ void ReplicaMonitor::stop() {
 }
 
 asio::awaitable<void> ReplicaMonitor::sleep_until(Watch& watch, SteadyTime until) {
-  watch.wake_at = until;
-  while (!stopping_ && !std::exchange(watch.again, false) && std::chrono::steady_clock::now() < watch.wake_at) {
-    watch.timer.expires_at(watch.wake_at);
-    co_await watch.timer.async_wait(kAwait);
-  }
-}
-
-// What the primary has written by now counts for reads once its replicas are seen to show it: they are asked as soon as they can be expected
-// to, and not whenever their own turn comes.
-void ReplicaMonitor::ask_followers(Watch& primary) {
-  const auto at = std::chrono::steady_clock::now() + primary.interval / kReplayShare;
-  for (Watch* other : primary.shard.watches) {
-    if (other == &primary || other->wake_at <= at) continue;
-    other->wake_at = at;
-    other->timer.cancel();
-  }
-}
-
-// A replica waits for its primary's word, as long as that comes in time.
-std::chrono::nanoseconds ReplicaMonitor::pause_of(const Watch& watch) const {
-  if (urgent(watch)) return std::min(watch.interval, kUrgentProbe);
-  const bool follows = !watch.is_primary() && watch.shard.sampled > now_ns() - 2 * std::chrono::nanoseconds(watch.interval).count();
-  return follows ? 2 * watch.interval : watch.interval;
+  if (stopping_ || std::exchange(watch.again, false)) co_return;
+  watch.timer.expires_at(until);
+  co_await watch.timer.async_wait(kAwait);
 }
 
 asio::awaitable<void> ReplicaMonitor::run(Watch& watch) {
@@ -212,8 +188,7 @@ asio::awaitable<void> ReplicaMonitor::run(Watch& watch) {
     if (alive) {
       known(watch);
       backoff = settings_.reconnect_min;
-      if (watch.is_primary()) ask_followers(watch);
-      co_await sleep_until(watch, began + pause_of(watch));
+      co_await sleep_until(watch, began + (urgent(watch) ? std::min(watch.interval, kUrgentProbe) : watch.interval));
       continue;
     }
     set_unusable(watch);

@@ -59,8 +59,6 @@ class ReplicaMonitor {
   void look_at(ServerId server);
   void hear(Watch& watch, const PatroniWord& said);
   void wake_others(Watch& watch);
-  void ask_followers(Watch& primary);
-  std::chrono::nanoseconds pause_of(const Watch& watch) const;
   bool urgent(const Watch& watch) const;
   void set_unusable(Watch& watch);
   void known(Watch& watch);

@@ -1,11 +1,28 @@
 // A server is lost under a group of the extended protocol that only reads: outside of a transaction, and before the client was sent any of
 // its answers, it is read from the client's input once more and goes where the data is now. Nothing is copied for that: what was consumed
 // stays in the input buffer until more is read into it, and a group that came in several pieces is answered with the error.
+#include "drivers/pgwire/backend.h"
+#include "drivers/pgwire/frame.h"
 #include "proxy/core/extended.h"
 #include "proxy/core/session.h"
 #include "proxy/core/worker.h"
 
 namespace howdah::proxy {
+
+namespace {
+
+// Of messages that are not to be sent: those that answer nothing. What was noted as told with them must be told.
+std::string asynchronous(Bytes messages) {
+  std::string kept;
+  pgwire::Frame frame;
+  while (pgwire::next_frame(messages, pgwire::kMaxServerLength, frame) == pgwire::FrameStatus::kOk) {
+    messages.remove_prefix(frame.whole.size());
+    if (frame.type == pgwire::be::kParameterStatus || frame.type == pgwire::be::kNoticeResponse) kept += frame.whole;
+  }
+  return kept;
+}
+
+}  // namespace
 
 void Session::note_message(std::size_t size) {
   ext_->repeat.bytes += size;
@@ -25,7 +42,9 @@ void Session::repeat_group(const ServerConn& conn) {
   for (auto effect = e.effects.rbegin(); effect != e.effects.rend(); ++effect) {
     if (effect->kind == Extended::Effect::Kind::kParse) undo_parse(effect->name, effect->before);
   }
+  const std::string kept = asynchronous(out_.view().substr(untold_));
   out_.truncate(untold_);
+  out_.append(kept);
   in_.rewind(e.repeat.bytes);
   message_size_ = 0;
   statement_failed_ = false;

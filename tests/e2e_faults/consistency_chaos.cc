@@ -18,20 +18,13 @@ namespace howdah::faults {
 namespace {
 
 using testing::PgConn;
+using testing::server_of;
 using std::to_string;
 
 constexpr int kRegisters = 24, kClients = 6;
 int seconds_to_run = 12;
 
 long number(const testing::Answer& answer) { return std::stol(*answer.rows.at(0)[0]); }
-
-std::string server_of(PgConn& client) {
-  const auto answer = client.must("SHOW howdah.route");
-  for (std::size_t i = 0; i < answer.columns.size(); ++i) {
-    if (answer.columns[i] == "server") return answer.rows.at(0)[i].value_or("");
-  }
-  return "";
-}
 
 class Consistency : public ::testing::Test {
  protected:

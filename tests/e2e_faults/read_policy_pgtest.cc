@@ -8,14 +8,7 @@ namespace howdah::faults {
 namespace {
 
 using testing::PgConn;
-
-std::string server_of(PgConn& client) {
-  const auto answer = client.must("SHOW howdah.route");
-  for (std::size_t i = 0; i < answer.columns.size(); ++i) {
-    if (answer.columns[i] == "server") return answer.rows.at(0)[i].value_or("");
-  }
-  return "";
-}
+using testing::server_of;
 
 class ReadPolicy : public ::testing::Test {
  protected:

@@ -13,15 +13,8 @@ namespace howdah::faults {
 namespace {
 
 using testing::PgConn;
+using testing::server_of;
 using Clock = std::chrono::steady_clock;
-
-std::string server_of(PgConn& client) {
-  const auto answer = client.must("SHOW howdah.route");
-  for (std::size_t i = 0; i < answer.columns.size(); ++i) {
-    if (answer.columns[i] == "server") return answer.rows.at(0)[i].value_or("");
-  }
-  return "";
-}
 
 bool on_replica(PgConn& client) { return server_of(client).starts_with("replica "); }
 

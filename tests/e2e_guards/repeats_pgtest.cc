@@ -92,6 +92,21 @@ TEST_F(Repeats, HappenUnseenToPreparedStatements) {
   EXPECT_EQ(client.execute("counting", {"8"}).text(), "8");
 }
 
+// What the connection that was lost had said about itself is not said again by the next one.
+TEST_F(Repeats, LoseNoParameterStatus) {
+  start({});
+  PgConn client = connect("app");
+  client.must("SELECT 1");
+  superuser_->must("ALTER ROLE app SET timezone = 'Asia/Tokyo'");
+  superuser_->must("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'");
+  lose_server(client, [](PGconn* raw) { PQsendQueryParams(raw, "SELECT count(*) FROM notes", 0, nullptr, nullptr, nullptr, nullptr, 0); });
+  await_repeated();
+  EXPECT_EQ(results(client.raw()), "0\n");
+  EXPECT_EQ(client.must("SHOW timezone").text(), PQparameterStatus(client.raw(), "TimeZone"));
+  EXPECT_EQ(metric("howdah_repeats_total"), "1");
+  superuser_->must("ALTER ROLE app RESET timezone");
+}
+
 // Several statements before one Sync.
 TEST_F(Repeats, AreForGroupsThatOnlyRead) {
   start({});

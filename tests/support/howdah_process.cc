@@ -130,6 +130,14 @@ void HowdahProcess::kill9() {
   process_.kill_tree();
 }
 
+std::string server_of(PgConn& client) {
+  const Answer answer = client.must("SHOW howdah.route");
+  for (std::size_t i = 0; i < answer.columns.size(); ++i) {
+    if (answer.columns[i] == "server") return answer.rows.at(0)[i].value_or("");
+  }
+  return "";
+}
+
 Finished howdahctl(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), (std::filesystem::path(howdah_binary()).parent_path() / "howdahctl").string());
   return run({.argv = std::move(arguments)});

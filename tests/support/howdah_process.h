@@ -82,6 +82,9 @@ bool port_is_open(std::uint16_t port);
 // GET http://127.0.0.1:PORT/PATH.
 HttpAnswer http_get(std::uint16_t port, const std::string& path);
 
+// The server that answered this client's last statement: "primary 127.0.0.1:5432" or "replica ...".
+std::string server_of(PgConn& client);
+
 // `howdahctl` from the folder of the proxy's binary, with these arguments, to its end.
 Finished howdahctl(std::vector<std::string> arguments);
 
