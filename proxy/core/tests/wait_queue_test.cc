@@ -9,7 +9,7 @@
 namespace howdah::proxy {
 namespace {
 
-class Client : public PoolWaiter {
+class Client final : public PoolWaiter {
  public:
   explicit Client(std::uint64_t address, bool sheddable = true) : sheddable_(sheddable) { sender = address; }
   void on_pool(ServerConn*, const Error*) override {}
