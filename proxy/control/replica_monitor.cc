@@ -48,7 +48,9 @@ constexpr auto kSendPause = std::chrono::seconds(1);
 // https://www.postgresql.org/docs/15/view-pg-file-settings.html
 constexpr const char* kFenceSql =
     "SELECT count(*) FROM pg_file_settings WHERE name = 'default_transaction_read_only' AND sourcefile LIKE '%postgresql.auto.conf' AND "
-    "setting NOT IN ('off', 'false', 'no', '0')";
+    "lower(setting) !~ '^(of|off|f|fa|fal|fals|false|n|no|0)$'";
+constexpr const char* kMaySeeFenceSql =
+    "SELECT has_table_privilege('pg_file_settings', 'SELECT') AND has_function_privilege('pg_show_all_file_settings()', 'EXECUTE')";
 constexpr auto kFencePause = std::chrono::milliseconds(500);
 
 // A shard that has been without a primary for longer is asked after without haste.
@@ -227,8 +229,11 @@ asio::awaitable<bool> ReplicaMonitor::open(Watch& watch) {
 asio::awaitable<void> ReplicaMonitor::look_for_fence(Watch& watch) {
   const auto now = std::chrono::steady_clock::now();
   watch.fence_again = now + kFencePause;
+  const auto may = co_await watch.connection.exec(kMaySeeFenceSql, now + settings_.probe_timeout);
+  if (!may || may->rows() != 1 || !may->flag(0, 0)) co_return;
   const auto rows = co_await watch.connection.exec(kFenceSql, now + settings_.probe_timeout);
-  const bool fenced = rows && rows->rows() == 1 && rows->integer(0, 0) > 0;
+  if (!rows || rows->rows() != 1) co_return;
+  const bool fenced = rows->integer(0, 0) > 0;
   if (watch.health.fenced.exchange(fenced) == fenced) co_return;
   if (!fenced) {
     control_log().info("server={} fence=lifted", watch.name);
@@ -270,7 +275,8 @@ asio::awaitable<bool> ReplicaMonitor::probe(Watch& watch) {
                       reading.flushed < watch.shard.insert && sent >= watch.shard.send_again;
   apply(watch, to_steady_ns(sent), reading);
   if (watch.health.fenced.load() && sent >= watch.fence_again) co_await look_for_fence(watch);
-  if (!unsent) co_return watch.connection.is_open();
+  // Its own question was answered: this is no sign against the server.
+  if (!unsent || !watch.connection.is_open()) co_return true;
   watch.shard.send_again = sent + kSendPause;
   auto committed = co_await watch.connection.exec(kSendSql, sent + settings_.probe_timeout);
   if (!committed) control_log().debug("server={} send_wal={}", watch.name, committed.error().message);

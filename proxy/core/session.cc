@@ -188,6 +188,7 @@ Task<> Session::serve() {
     request_at_ = worker_.reactor().now();
     const Bytes whole = in.substr(0, header.total);
     message_size_ = header.total;
+    cancel_asked_ = false;
     if (!ext_ || !ext_->active) untold_ = range_.empty() ? out_.size() : kTold;
     const Bytes body = whole.substr(pgwire::kHeaderSize);
     if (is_admin_) {
@@ -204,7 +205,7 @@ Task<> Session::serve() {
       co_await await_cancels(links);
     }
     if (ext_ && ext_->conn != nullptr && ext_->conn->queued() > kGroupFlush) co_await relieve_group();
-    if (deadlines_) {
+    if (deadlines_ && !(ext_ && ext_->repeat.times > 0)) {
       deadlines_->end_statement();
       if (!tx_.active()) deadlines_->end_transaction();
     }
@@ -337,7 +338,9 @@ void Session::flush_client() {
     return close();
   }
   WorkerCounters::add(worker_.counters.bytes_to_clients, result.count);
-  if (untold_ != kTold) untold_ = result.count > untold_ ? kTold : untold_ - result.count;
+  // TLS may hold on to what it could not send yet.
+  const bool begun = result.count > untold_ || (stream_.is_tls() && result.count < total && total > untold_);
+  if (untold_ != kTold) untold_ = begun ? kTold : untold_ - result.count;
   if (result.count == total) return out_.release();
   const std::size_t from_out = std::min(result.count, out_.size());
   out_.consume(from_out);
@@ -447,6 +450,7 @@ void Session::on_pool(ServerConn* granted, const Error* reason) {
 }
 
 void Session::on_cancel() {
+  cancel_asked_ = true;
   if (committing_) return;  // from the first PREPARE on, nothing is passed on
   if (waiting_in != nullptr || is_admin_) {
     cancel_ = true;

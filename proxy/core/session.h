@@ -559,6 +559,7 @@ class Session final : public net::IoHandler,
   Task<> relieve_group();
   // session_repeat.cc: a group of reads whose server was lost
   void note_message(std::size_t size);
+  bool may_repeat_on_loss_of(const ServerConn& conn);
   bool may_repeat_group(const ServerConn& conn);
   void repeat_group(const ServerConn& conn);
   // The connections of a server that ends are lost one after the other.
@@ -669,7 +670,18 @@ class Session final : public net::IoHandler,
   std::string route_plan_;          // ... of the last statement that ran on several shards
   bool logged_in_ = false;
   bool client_readable_ = true;
-  bool avoid_replicas_ = false;     // one has just failed this statement
+  ServerId avoided_{kNoServer};     // it was lost under the statement, or group, that is being repeated: not read from
+  class Avoided {                   // ... to the end of a statement
+   public:
+    explicit Avoided(ServerId& server) : server_(server) { server_ = ServerId(kNoServer); }
+    ~Avoided() { server_ = ServerId(kNoServer); }
+    Avoided(const Avoided&) = delete;
+    Avoided& operator=(const Avoided&) = delete;
+
+   private:
+    ServerId& server_;
+  };
+  bool cancel_asked_ = false;       // by the client, since the message at hand came
   bool client_hung_up_ = false;     // sends no more: what is left to read ends with the end of the stream
   bool closing_ = false;
   bool draining_ = false;           // drained or handed over at the next transaction boundary

@@ -139,7 +139,7 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
       co_await fail_group(found.error());
       co_return false;
     }
-    if (worker_.rules != nullptr && found->target) {
+    if (worker_.rules != nullptr && found->target && e.repeat.times == 0) {
       if (const auto refusal = refused_by_rules(found->plan->statements[0], found->target->text)) {
         co_await fail_group(*refusal);
         co_return false;
@@ -174,7 +174,8 @@ Task<bool> Session::bind_somewhere(const pgwire::BindMessage& bind, const Statem
       co_return false;
     }
     const sharding::Values values = values_of(statement->text, statement->slots, params);
-    const auto blocked = worker_.rules == nullptr ? std::nullopt : refused_by_rules(*what, statement->text);
+    // A group that is repeated was let in when it came.
+    const auto blocked = worker_.rules == nullptr || e.repeat.times > 0 ? std::nullopt : refused_by_rules(*what, statement->text);
     auto found = blocked ? Result<sharding::Route>(*blocked) : route_of(*what, values, statement->hint());
     if (!found) {
       // PostgreSQL looks at the text first.

@@ -537,7 +537,7 @@ Task<> Session::on_sync() {
   end_group_settings(failed);
   end_group();
   e.repeat.times = 0;
-  avoid_replicas_ = false;
+  avoided_ = ServerId(kNoServer);
   if (listening_) finish_statement_listens(failed);
   if (catalog) co_await refresh_catalog();
   if (settle_) co_await settle();

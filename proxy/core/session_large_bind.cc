@@ -26,6 +26,7 @@ Task<bool> Session::large_bind(std::size_t total) {
   in_.consume(names);
   std::size_t rest = total - names;
   ext().large_rest = rest;
+  ++ext().repeat.messages;  // its bytes are not kept: the group cannot be read again
   co_await on_bind({}, &bind);
   ext_->large_rest = 0;
   ServerConn* conn = std::exchange(ext_->large_conn, nullptr);

@@ -11,13 +11,14 @@ namespace howdah::proxy {
 
 namespace {
 
-// Of messages that are not to be sent: those that answer nothing. What was noted as told with them must be told.
+// Of messages that are not to be sent: those that answer nothing. What was noted as told with them must be told; a notice,
+// whoever repeats what it was about gives again.
 std::string asynchronous(Bytes messages) {
   std::string kept;
   pgwire::Frame frame;
   while (pgwire::next_frame(messages, pgwire::kMaxServerLength, frame) == pgwire::FrameStatus::kOk) {
     messages.remove_prefix(frame.whole.size());
-    if (frame.type == pgwire::be::kParameterStatus || frame.type == pgwire::be::kNoticeResponse) kept += frame.whole;
+    if (frame.type == pgwire::be::kParameterStatus) kept += frame.whole;
   }
   return kept;
 }
@@ -29,11 +30,18 @@ void Session::note_message(std::size_t size) {
   ++ext_->repeat.messages;
 }
 
+// Not what may have shown something of the session's own: a temporary table is gone, and another one may have its name. Nor what the client
+// or a timeout has ended.
+bool Session::may_repeat_on_loss_of(const ServerConn& conn) {
+  const auto& link = conn.link;
+  return !link.timed_out && !cancel_asked_ && !link.unclean && !link.pins.any() && !conn.listens && worker_.may_repeat();
+}
+
 // At its Sync.
 bool Session::may_repeat_group(const ServerConn& conn) {
   const auto& repeat = ext_->repeat;
   return repeat.plain == repeat.messages && repeat.times < kMostRepeats && !ext_->failed && !tx_.active() && untold_ != kTold && range_.empty() &&
-         in_.consumed() >= repeat.bytes && !conn.link.timed_out && !conn.link.error_forwarded && !conn.link.pins.any() && worker_.may_repeat();
+         in_.consumed() >= repeat.bytes && !conn.link.error_forwarded && may_repeat_on_loss_of(conn);
 }
 
 // The Sync is not consumed either: all of it is handled again as if it had just come.
@@ -49,7 +57,7 @@ void Session::repeat_group(const ServerConn& conn) {
   message_size_ = 0;
   statement_failed_ = false;
   ++e.repeat.times;
-  avoid_replicas_ = avoid_replicas_ || conn.link.replica;
+  avoided_ = conn.pool().target().server;
   end_group();
   release_all_idle();
 }

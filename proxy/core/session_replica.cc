@@ -52,7 +52,7 @@ std::vector<std::string> first_row(std::string_view replies) {
 
 // May a replica answer it, were it to show all that there is?
 bool Session::is_replicas_work(ShardId shard, bool reads) const {
-  if (!reads || views_.empty() || avoid_replicas_ || pools_->replicas[shard.value()].empty() || pools_->database->health() == nullptr) return false;
+  if (!reads || views_.empty() || pools_->replicas[shard.value()].empty() || pools_->database->health() == nullptr) return false;
   return !tx_.active() || (tx_.explicit_block() && tx_.options.read_only == true &&
                            tx_.options.isolation != sharding::sql::TransactionOptions::Isolation::kSerializable);
 }
@@ -96,6 +96,7 @@ bool Session::shows_floor(const control::ServerHealth& replica, ServerId primary
 
 // Is it up, shows it all that was complete before `mark`, and is it not too far behind for anybody?
 bool Session::may_read(ServerId replica, ServerId primary, std::int64_t mark, bool eventual) const {
+  if (replica == avoided_) return false;
   const auto& state = pools_->database->health()->at(replica);
   if (!state.up.load(std::memory_order_relaxed) || !state.may_read(mark)) return false;
   if (!eventual && !shows_floor(state, primary)) return false;

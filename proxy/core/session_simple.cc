@@ -141,7 +141,7 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
   }
   const ShardId shard = shard_for(*route, statement);
   note_route(shard);
-  avoid_replicas_ = false;
+  const Avoided avoided(avoided_);
   for (int attempt = 0;; ++attempt) {
     const Epoch routed = pools_->database->snapshot().map->epoch();
     read_from_ = route->read_from;
@@ -173,11 +173,9 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
     }
     if (conn->lost()) {
       // A read that nobody has seen anything of is repeated where the data is.
-      // Not what may have shown the session's own: a temporary table is gone, and another one may have its name.
-      const bool repeat = attempt < kMostRepeats && autocommit && statement.read_only && !conn->link.forwarded && !conn->link.timed_out &&
-                          !conn->link.pins.any() && worker_.may_repeat();
+      const bool repeat = attempt < kMostRepeats && autocommit && statement.read_only && !conn->link.forwarded && may_repeat_on_loss_of(*conn);
       if (repeat) {
-        avoid_replicas_ = avoid_replicas_ || conn->link.replica;
+        avoided_ = conn->pool().target().server;
         release(*conn);
         continue;
       }
@@ -203,7 +201,6 @@ Task<> Session::run_single(const PlanPtr& plan, Bytes text, Bytes whole) {
       ++conn->pool().counters.transactions;
       WorkerCounters::add(worker_.counters.transactions);
     }
-    avoid_replicas_ = false;
     co_return;
   }
 }

@@ -17,20 +17,24 @@ void WaitQueue::count_senders(bool on) {
   if (on == counting_) return;
   counting_ = on;
   senders_.clear();
-  for (const PoolWaiter* waiter : waiters_) note_in(*waiter);
+  for (PoolWaiter* waiter : waiters_) note_in(*waiter);
 }
 
-void WaitQueue::note_in(const PoolWaiter& waiter) {
+void WaitQueue::note_in(PoolWaiter& waiter) {
   if (!counting_) return;
+  waiter.sheds = waiter.may_be_shed();
   Sender& sender = senders_[waiter.sender];
   ++sender.waiting;
+  sender.sheds += waiter.sheds ? 1 : 0;
   sender.turn = std::max(sender.turn, waiter.turn);
 }
 
 void WaitQueue::note_out(const PoolWaiter& waiter) {
   if (!counting_) return;
   const auto at = senders_.find(waiter.sender);
-  if (at != senders_.end() && --at->second.waiting == 0) senders_.erase(at);
+  if (at == senders_.end()) return;
+  at->second.sheds -= waiter.sheds ? 1 : 0;
+  if (--at->second.waiting == 0) senders_.erase(at);
 }
 
 void WaitQueue::push_back(PoolWaiter& waiter) {
@@ -69,18 +73,18 @@ std::deque<PoolWaiter*> WaitQueue::take_all() {
 
 PoolWaiter& WaitQueue::whom_to_refuse(PoolWaiter& newcomer) const {
   const auto own = senders_.find(newcomer.sender);
-  std::uint32_t most = 1 + (own == senders_.end() ? 0 : own->second.waiting);
+  std::uint32_t most = 1 + (own == senders_.end() ? 0 : own->second.sheds);
   std::uint64_t heaviest = newcomer.sender;
   for (const auto& [address, sender] : senders_) {
-    if (sender.waiting <= most) continue;
-    most = sender.waiting;
+    if (sender.sheds <= most) continue;
+    most = sender.sheds;
     heaviest = address;
   }
   PoolWaiter* worst = newcomer.sender == heaviest ? &newcomer : nullptr;
   std::size_t choice = 0, steps = 0;
   for (auto at = waiters_.rbegin(); at != waiters_.rend() && choice < kChoice && steps < kSteps; ++at, ++steps) {
     PoolWaiter* waiter = *at;
-    if (waiter->sender != heaviest || !waiter->may_be_shed()) continue;
+    if (waiter->sender != heaviest || !waiter->sheds) continue;
     ++choice;
     if (worst == nullptr || waiter->lately > worst->lately) worst = waiter;
   }

@@ -30,6 +30,7 @@ class PoolWaiter {
   SteadyTime waiting_since;
   std::uint64_t sender = 0;    // whose load it is: a hash of its address
   std::uint64_t turn = 0;      // its place in a queue: lower ones are served first, equal ones as they came
+  bool sheds = false;          // may_be_shed(), when it came into a queue
   std::uint32_t lately = 0;    // how often it waited in this second, where queues are limited
   SteadyTime lately_since;
 
@@ -57,16 +58,16 @@ class WaitQueue {
   // Leaves the queue empty.
   std::deque<PoolWaiter*> take_all();
 
-  // The newcomer, or one that waits already: of the address that most of those who wait came from, and of its last few that may be refused,
-  // who has asked most often of late, then who came last.
+  // The newcomer, or one that waits already: of the address that most of those who may be refused came from, and of its last
+  // few, who has asked most often of late, then who came last.
   PoolWaiter& whom_to_refuse(PoolWaiter& newcomer) const;
 
  private:
   struct Sender {
-    std::uint32_t waiting = 0;
+    std::uint32_t waiting = 0, sheds = 0;
     std::uint64_t turn = 0;  // of its last one
   };
-  void note_in(const PoolWaiter& waiter);
+  void note_in(PoolWaiter& waiter);
   void note_out(const PoolWaiter& waiter);
 
   std::deque<PoolWaiter*> waiters_;  // by turn

@@ -138,18 +138,35 @@ TEST_F(Repeats, AreForGroupsThatOnlyRead) {
 
 // A table of the session's own went with its connection: another one of that name has other rows.
 TEST_F(Repeats, AreNotForSessionsThatLostSomethingOfTheirOwn) {
-  start({});
-  for (const bool extended : {false, true}) {
-    PgConn client = connect("app");
-    client.must("CREATE TEMPORARY TABLE own AS SELECT 1");
-    lose_server(client, [&](PGconn* raw) {
-      const char* text = "SELECT count(*) FROM notes";
-      extended ? PQsendQueryParams(raw, text, 0, nullptr, nullptr, nullptr, nullptr, 0) : PQsendQuery(raw, text);
-    });
-    EXPECT_EQ(results(client.raw()), "57P01\n");
-    superuser_->must("ROLLBACK");
+  for (const bool whole_session : {false, true}) {
+    start({.pool = whole_session ? "{ mode: session, size: 20 }" : "{ mode: transaction, size: 20 }"});
+    for (const bool extended : {false, true}) {
+      PgConn client = connect("app");
+      client.must("CREATE TEMPORARY TABLE own AS SELECT 1");
+      lose_server(client, [&](PGconn* raw) {
+        const char* text = "SELECT count(*) FROM notes";
+        extended ? PQsendQueryParams(raw, text, 0, nullptr, nullptr, nullptr, nullptr, 0) : PQsendQuery(raw, text);
+      });
+      EXPECT_EQ(results(client.raw()), "57P01\n");
+      superuser_->must("ROLLBACK");
+    }
+    EXPECT_EQ(metric("howdah_repeats_total"), "0");
   }
+}
+
+// A value that goes through as it comes is not there to be read again: neither it nor what stood before it.
+TEST_F(Repeats, AreNotForValuesTooLargeToBeKept) {
+  start({});
+  PgConn client = connect("app");
+  const std::string large(1'500'000, 'x');
+  const char* values[] = {large.c_str()};
+  lose_server(client, [&](PGconn* raw) {
+    ASSERT_EQ(PQsendQueryParams(raw, "SELECT count(*) FROM notes WHERE length($1) > 0", 1, nullptr, values, nullptr, nullptr, 0), 1);
+  });
+  EXPECT_EQ(results(client.raw()), "57P01\n");
+  superuser_->must("ROLLBACK");
   EXPECT_EQ(metric("howdah_repeats_total"), "0");
+  EXPECT_EQ(client.must("SELECT 1").text(), "1");
 }
 
 TEST_F(Repeats, EndWithTheBudget) {

@@ -88,6 +88,12 @@ TEST_F(WaitQueueTest, NeverRefusesWhoHoldsSomething) {
   EXPECT_EQ(&queue_.whom_to_refuse(newcomer), &newcomer);
 }
 
+TEST_F(WaitQueueTest, RefusesOfThoseWhoMayBeRefused) {
+  for (int i = 0; i < 5; ++i) queue_.push_back(client(1, false));
+  for (int i = 0; i < 3; ++i) queue_.push_back(client(2));
+  EXPECT_EQ(queue_.whom_to_refuse(client(3)).sender, 2u);
+}
+
 TEST_F(WaitQueueTest, CountsWhoIsThere) {
   for (int i = 0; i < 3; ++i) queue_.push_back(client(1));
   queue_.push_back(client(2));
